@@ -1,0 +1,146 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let house: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableUpcomingFeature("InferIsolatedConformances"),
+    .treatAllWarnings(as: .error),
+    .treatWarning("DeprecatedDeclaration", as: .warning),
+]
+
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let asyncHTTPClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
+let collections: Target.Dependency = .product(name: "Collections", package: "swift-collections")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdTLS: Target.Dependency = .product(name: "HummingbirdTLS", package: "hummingbird")
+let jwt: Target.Dependency = .product(name: "JWTKit", package: "jwt-kit")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioFoundation: Target.Dependency = .product(name: "NIOFoundationCompat", package: "swift-nio")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let nioWebSocket: Target.Dependency = .product(name: "NIOWebSocket", package: "swift-nio")
+let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
+let asn1: Target.Dependency = .product(name: "SwiftASN1", package: "swift-asn1")
+let x509: Target.Dependency = .product(name: "X509", package: "swift-certificates")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+
+func module(
+    _ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource]? = nil
+) -> Target {
+    .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: house)
+}
+
+func tests(
+    _ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource]? = nil
+) -> Target {
+    .testTarget(
+        name: name + "Tests", dependencies: [.init(stringLiteral: name)] + dependencies, resources: resources,
+        swiftSettings: house)
+}
+
+/// `OUTRIGGER_TEST_ONLY=KubeCore swift build --build-tests` builds the tests of one module only.
+let onlyTested: String? = Context.environment["OUTRIGGER_TEST_ONLY"]
+
+let package = Package(
+    name: "outrigger",
+    products: [
+        .executable(name: "outrigger", targets: ["outrigger"]),
+        .executable(name: "outrigger-monitor", targets: ["outrigger-monitor"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.0"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
+        .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.0"),
+    ],
+    targets: ([
+        // Layer 0: values. No I/O, no clock, no log.
+        module("KubeCore"),
+        module("KubeTypes", ["KubeCore"]),
+        module("MLTypes", ["KubeCore", "KubeTypes", crypto]),
+        module("ControlPlaneAPI", ["KubeCore", "MLTypes"]),
+        module("AzureMLYAML", ["KubeCore", "MLTypes", "ControlPlaneAPI", yams]),
+        // Any layer.
+        module("Telemetry", [logging, nioCore, nioPosix, nioHTTP1, lifecycle]),
+        // Layer 1: access.
+        module("KubeStore", ["KubeCore", grdb, logging]),
+        module(
+            "KubeClient",
+            ["KubeCore", "KubeTypes", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL, nioFoundation, yams, logging]),
+        module("ControlPlaneClient", ["KubeCore", "ControlPlaneAPI", asyncHTTPClient, nioCore, nioHTTP1, nioSSL, logging]),
+        // Layer 2: loops.
+        module("KubeRuntime", ["KubeCore", "KubeTypes", lifecycle, logging, collections]),
+        module(
+            "KubeServer",
+            [
+                "KubeCore", "KubeTypes", "KubeStore", nioCore, nioPosix, nioHTTP1, nioSSL, nioFoundation, nioWebSocket,
+                asyncHTTPClient, crypto, x509, asn1, jwt, yams, lifecycle, logging, collections,
+            ]),
+        // Layer 3: domain.
+        module("KubeControllers", ["KubeCore", "KubeTypes", "KubeRuntime", crypto, logging, lifecycle]),
+        module("Scheduling", ["KubeCore", "KubeTypes", "KubeRuntime", logging, lifecycle]),
+        module(
+            "NodeAgent",
+            [
+                "KubeCore", "KubeTypes", "KubeRuntime", "Telemetry", nioCore, nioPosix, nioHTTP1, nioWebSocket,
+                asyncHTTPClient, subprocess, crypto, logging, lifecycle,
+            ]),
+        module("Extension", ["KubeCore", "KubeTypes", "KubeRuntime", "MLTypes", "ControlPlaneAPI", crypto, x509, asn1, logging, lifecycle]),
+        module("TrainingOperator", ["KubeCore", "KubeTypes", "KubeRuntime", "MLTypes", crypto, logging, lifecycle]),
+        module("InferenceOperator", ["KubeCore", "KubeTypes", "KubeRuntime", "MLTypes", crypto, logging, lifecycle]),
+        module(
+            "InferenceRouter",
+            ["KubeCore", "MLTypes", "Telemetry", nioCore, nioPosix, nioSSL, crypto, logging, lifecycle, collections]),
+        module(
+            "Gateway",
+            ["KubeCore", "KubeTypes", "KubeRuntime", "MLTypes", "Telemetry", hummingbird, hummingbirdTLS, nioSSL, logging, lifecycle]),
+        module(
+            "ControlPlane",
+            [
+                "KubeCore", "KubeTypes", "KubeRuntime", "MLTypes", "ControlPlaneAPI", "Telemetry", grdb, hummingbird, hummingbirdTLS, nioCore,
+                nioSSL, nioFoundation, asyncHTTPClient, crypto, jwt, logging, lifecycle,
+            ]),
+        module(
+            "JobRuntime",
+            ["KubeCore", "MLTypes", asyncHTTPClient, nioCore, nioHTTP1, nioSSL, nioFoundation, crypto, subprocess, yams, logging, lifecycle]),
+        // Layer 4: shell.
+        module(
+            "Commands",
+            [
+                "KubeCore", "KubeTypes", "KubeClient", "KubeRuntime", "KubeStore", "KubeServer", "KubeControllers", "Scheduling",
+                "NodeAgent", "Extension", "MLTypes", "AzureMLYAML", "ControlPlaneAPI", "ControlPlaneClient", "TrainingOperator",
+                "InferenceOperator", "InferenceRouter", "Gateway", "ControlPlane", "JobRuntime", "Telemetry",
+                argumentParser, subprocess, yams, crypto, x509, asn1, lifecycle, logging, nioCore, nioPosix, nioSSL,
+            ]),
+        .executableTarget(name: "outrigger", dependencies: ["Commands"], swiftSettings: house),
+        .executableTarget(name: "outrigger-monitor", path: "Sources/outrigger-monitor"),
+        // Tests.
+        .target(
+            name: "TestSupport", dependencies: ["KubeCore", "KubeTypes", "KubeRuntime", "KubeStore", "KubeServer", logging],
+            path: "Tests/TestSupport", swiftSettings: house),
+        tests("KubeCore"),
+    ] as [Target]).filter { target in
+        guard let onlyTested, target.type == .test else { return true }
+        return target.name == onlyTested + "Tests"
+    },
+    swiftLanguageModes: [.v6]
+)

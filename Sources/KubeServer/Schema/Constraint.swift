@@ -1,0 +1,3 @@
+/// Compiled value rules of an OpenAPI schema.
+final class Constraint: Sendable {
+}
