@@ -1,6 +1,7 @@
 internal import AsyncHTTPClient
 package import KubeCore
 internal import NIOCore
+internal import NIOHTTP1
 
 /// What a server says it is.
 package struct ServerVersion: Sendable, Hashable {
@@ -155,8 +156,10 @@ extension HTTPResourceAPI {
     }
 }
 
-/// Pulls a body chunk by chunk; one consumer at a time uses it.
-private final class BodyReader {
+/// Pulls a body chunk by chunk.
+///
+/// Unchecked: only the stream that owns it uses it, and a stream has one consumer at a time.
+private final class BodyReader: @unchecked Sendable {
     private var iterator: HTTPClientResponse.Body.AsyncIterator
 
     init(_ body: HTTPClientResponse.Body) {

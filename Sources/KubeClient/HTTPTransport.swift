@@ -205,10 +205,8 @@ extension HTTPTransport {
 
     private static func proxy(_ text: String?) throws -> HTTPClient.Configuration.Proxy? {
         guard let text else { return nil }
-        let parts = URLText.Parts(text)
-        guard let parts, let port = parts.port ?? (parts.scheme == "socks5" ? 1080 : 80) else {
-            throw KubeConfigError("proxy-url \"\(text)\" is not valid")
-        }
+        guard let parts = URLText.Parts(text) else { throw KubeConfigError("proxy-url \"\(text)\" is not valid") }
+        let port = parts.port ?? (parts.scheme == "socks5" ? 1080 : 80)
         switch parts.scheme {
         case "http": return .server(host: parts.host, port: port)
         case "socks5": return .socksServer(host: parts.host, port: port)

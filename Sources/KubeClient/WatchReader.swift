@@ -4,8 +4,8 @@ internal import NIOCore
 
 /// Turns the body of a watch into events, one pull at a time, so that nothing is buffered beyond the connection's window.
 ///
-/// One consumer at a time uses it: the stream that owns it.
-final class WatchReader {
+/// Unchecked: only the stream that owns it uses it, and a stream has one consumer at a time.
+final class WatchReader: @unchecked Sendable {
     /// Twice the largest object an API server stores, plus the event around it.
     private static let lineLimitBytes = 8 * 1024 * 1024
 

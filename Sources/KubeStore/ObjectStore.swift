@@ -1,6 +1,6 @@
 internal import Dispatch
 internal import Foundation
-package import KubeCore
+internal import KubeCore
 package import Logging
 internal import Synchronization
 
@@ -45,7 +45,8 @@ package final class ObjectStore: Sendable {
 
     let state: Mutex<State>
     private let writer: StoreWriter
-    private let timer: any DispatchSourceTimer
+    // Dispatch sources may be used from any thread; only the protocol lacks the mark.
+    nonisolated(unsafe) private let timer: any DispatchSourceTimer
     private let limits = ChangeRing.Limits()
 
     /// Opens the store; nil as `path` keeps it in memory.

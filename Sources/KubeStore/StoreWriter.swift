@@ -33,7 +33,8 @@ final class StoreWriter: Sendable {
     private let queue = DispatchQueue(label: "kube-store.writer", qos: .userInitiated)
     private let inbox = Mutex(Inbox())
     private let position: Mutex<Position>
-    private let timer: any DispatchSourceTimer
+    // Dispatch sources may be used from any thread; only the protocol lacks the mark.
+    nonisolated(unsafe) private let timer: any DispatchSourceTimer
 
     init(database: StoreDatabase, revision: Int64, configuration: ObjectStore.Configuration, logger: Logger?) {
         self.database = database

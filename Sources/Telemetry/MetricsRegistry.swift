@@ -7,6 +7,7 @@ internal import Synchronization
 package final class MetricsRegistry: Sendable {
     private struct State {
         var families: [String: any AnyFamily] = [:]
+        var collectors: [@Sendable () -> Void] = []
     }
 
     private let state = Mutex(State())
@@ -29,6 +30,11 @@ package final class MetricsRegistry: Sendable {
         family(name, help: help, kind: .histogram, labels: labels) { Histogram(bounds: bounds) }
     }
 
+    /// Runs `update` before each reading: for gauges whose value lies elsewhere.
+    package func onCollect(_ update: @escaping @Sendable () -> Void) {
+        state.withLock { $0.collectors.append(update) }
+    }
+
     private func family<Child: Sendable>(
         _ name: String, help: String, kind: MetricKind, labels: [String], make: @escaping @Sendable () -> Child
     ) -> MetricFamily<Child> {
@@ -44,7 +50,8 @@ package final class MetricsRegistry: Sendable {
 
     /// Prometheus text exposition format 0.0.4, families sorted by name.
     package var text: String {
-        let families = state.withLock { $0.families }
+        let (families, collectors) = state.withLock { ($0.families, $0.collectors) }
+        for collect in collectors { collect() }
         var text = ""
         for name in families.keys.sorted() { families[name]?.append(to: &text) }
         return text

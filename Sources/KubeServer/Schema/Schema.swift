@@ -98,17 +98,24 @@ package final class Schema: Sendable {
     /// A complete object with its own apiVersion, kind and metadata.
     package let isEmbeddedResource: Bool
     package let isNullable: Bool
-    /// Value rules of a custom resource's schema; the root holds the whole tree.
+    /// Value rules of a custom resource's schema; the root holds the whole tree. Also marks custom resources.
     let constraint: Constraint?
+    /// Defaults that depend on other fields; runs after the static ones.
+    let defaulter: Defaulter?
+
+    typealias Defaulter = @Sendable (inout [String: JSON]) -> Void
 
     /// Assigned once by the builder before the schema is shared: messages refer to each other, also in circles.
     nonisolated(unsafe) private(set) package var fields: [String: Field] = [:]
-    nonisolated(unsafe) private var fieldNamesByNumber: [Int: String] = [:]
+    nonisolated(unsafe) private(set) var fieldsByNumber: [Int: Field] = [:]
+    /// Fields whose default is filled in when they are absent.
+    nonisolated(unsafe) private(set) var defaultedFields: [(name: String, value: JSON)] = []
 
     init(
         form: Form, format: Format = .plain, name: String? = nil, element: Schema? = nil, listType: ListType = .atomic,
         mapKeys: [String] = [], isAtomic: Bool = false, preservesUnknown: Bool = false,
-        isEmbeddedResource: Bool = false, isNullable: Bool = false, constraint: Constraint? = nil
+        isEmbeddedResource: Bool = false, isNullable: Bool = false, constraint: Constraint? = nil,
+        defaulter: Defaulter? = nil
     ) {
         self.form = form
         self.format = format
@@ -121,19 +128,33 @@ package final class Schema: Sendable {
         self.isEmbeddedResource = isEmbeddedResource
         self.isNullable = isNullable
         self.constraint = constraint
+        self.defaulter = defaulter
     }
 
     /// Only for builders, before the schema is shared.
-    func setFields(_ list: [Field]) {
+    func setFields(_ list: [Field], defaults: [String: JSON] = [:]) {
         for field in list {
-            if !field.isInline { fields[field.name] = field }
-            if field.number > 0 { fieldNamesByNumber[field.number] = field.name }
+            if field.number > 0 { fieldsByNumber[field.number] = field }
+            if field.isInline {
+                for inner in field.schema.fields.values {
+                    var copy = inner
+                    copy.number = 0
+                    fields[copy.name] = copy
+                }
+            } else {
+                fields[field.name] = field
+            }
         }
+        defaultedFields = fields.values.compactMap { field in
+            guard let value = defaults[field.name] ?? field.defaultValue else { return nil }
+            // The zero of a plain value and its absence are the same upstream.
+            let isZero = value == "" || value == false || value == 0
+            return isZero && !field.isPointer && constraint == nil ? nil : (field.name, value)
+        }.sorted { $0.name < $1.name }
     }
 
-    func field(number: Int) -> Field? {
-        fieldNamesByNumber[number].flatMap { fields[$0] }
-    }
+    /// Compiled from a CRD.
+    package var isCustom: Bool { constraint != nil }
 }
 
 /// Why an OpenAPI schema is no usable structural schema.

@@ -1,3 +1,0 @@
-internal import Hummingbird
-internal import GRDB
-internal import JWTKit

@@ -1,0 +1,156 @@
+internal import Foundation
+internal import KubeCore
+internal import MLTypes
+
+/// PID 1 of a training container: starts the user's processes, keeps their output, uploads results, reports the exit code.
+///
+/// The first process that fails ends the others. SIGTERM is passed on to the processes; what they left is still uploaded.
+package enum ExecutionWrapper {
+    /// Returns the exit code for our own process: that of the command, or 125 when the runtime around it failed.
+    package static func run() async -> Int {
+        do {
+            let manifest: JobManifest = try JSON(
+                parsing: try Data(contentsOf: URL(fileURLWithPath: RuntimePaths.configuration + "/job.json"))
+            ).decode()
+            return try await run(manifest, instance: instanceIndex())
+        } catch {
+            report(TerminationReport(exitCode: 125, message: "\(error)"))
+            FileHandle.standardError.write(Data("error: \(error)\n".utf8))
+            return 125
+        }
+    }
+
+    /// Volcano's index of this pod: from its variable, else from the end of the pod's name.
+    private static func instanceIndex() -> Int {
+        let environment = ProcessInfo.processInfo.environment
+        if let index = environment["VC_TASK_INDEX"].flatMap({ Int($0) }) { return index }
+        return environment["OUTRIGGER_POD_NAME"]?.split(separator: "-").last.flatMap { Int($0) } ?? 0
+    }
+
+    private static func run(_ manifest: JobManifest, instance: Int) async throws -> Int {
+        try prepareFolders(manifest)
+        let bundle = try makeTrustBundle()
+        let processes = RankPlan.processes(manifest, instance: instance)
+        let logs = try processes.enumerated().map { index, process in
+            try LogTee(
+                folder: RuntimePaths.root + "/run", name: "user_logs/" + process.logName, copiesToStandardOutput: index == 0)
+        }
+        let client = try BlobClient(
+            controlPlaneURL: manifest.controlPlaneURL, caFile: RuntimePaths.configuration + "/ca.pem",
+            tokenFile: RuntimePaths.token + "/token")
+        let uploader = try RunUploader(
+            client: client, artifactsURI: manifest.artifactsURI, workingDirectory: manifest.workingDirectory, logs: logs)
+        let token = try String(contentsOfFile: RuntimePaths.token + "/token", encoding: .utf8)
+
+        signal(SIGTERM, SIG_IGN)
+        signal(SIGPIPE, SIG_IGN)
+        var children: [ChildProcess] = []
+        for process in processes {
+            var environment = process.environment
+            environment["MLFLOW_TRACKING_TOKEN"] = token.trimmingCharacters(in: .whitespacesAndNewlines)
+            environment["REQUESTS_CA_BUNDLE"] = environment["REQUESTS_CA_BUNDLE"] ?? bundle
+            environment["SSL_CERT_FILE"] = environment["SSL_CERT_FILE"] ?? bundle
+            for name in ["PATH", "HOSTNAME", "LANG"] where environment[name] == nil {
+                environment[name] = ProcessInfo.processInfo.environment[name]
+            }
+            children.append(try ChildProcess.start(process.arguments, environment: environment))
+        }
+        let exits = await supervise(children, logs: logs, uploader: uploader)
+        return await finish(manifest, exits: exits, logs: logs, uploader: uploader, client: client)
+    }
+
+    /// Uploads until all processes have ended; exit codes in the order of `children`.
+    private static func supervise(
+        _ children: [ChildProcess], logs: [LogTee], uploader: RunUploader
+    ) async -> [Int] {
+        let supervisor = ProcessSupervisor(children: children, logs: logs)
+        return await withTaskGroup(of: [Int]?.self) { group in
+            group.addTask { await supervisor.waitForAll() }
+            group.addTask {
+                var passes = 0
+                while await pause(.seconds(1)) {
+                    passes += 1
+                    do {
+                        try await uploader.pass(includesFiles: passes % 5 == 0)
+                    } catch is CancellationError {
+                        return nil
+                    } catch {
+                        // The control plane may be away for a while: what is missing goes with a later pass.
+                        FileHandle.standardError.write(Data("warning: upload delayed: \(error)\n".utf8))
+                    }
+                }
+                return nil
+            }
+            var exits: [Int] = []
+            for await result in group {
+                guard let result else { continue }
+                exits = result
+                group.cancelAll()
+            }
+            return exits
+        }
+    }
+
+    private static func finish(
+        _ manifest: JobManifest, exits: [Int], logs: [LogTee], uploader: RunUploader, client: BlobClient
+    ) async -> Int {
+        var failure: String?
+        do {
+            try await uploader.pass(includesFiles: true)
+            for output in manifest.outputs { try await uploader.send(output) }
+        } catch {
+            failure = "the results could not be uploaded: \(error)"
+        }
+        try? await client.shutdown()
+        if let index = exits.firstIndex(where: { $0 != 0 }) {
+            report(TerminationReport(exitCode: exits[index], message: failure, logTail: logs[index].lastLines))
+            return exits[index]
+        }
+        guard let failure else { return 0 }
+        report(TerminationReport(exitCode: 125, message: failure))
+        return 125
+    }
+
+    private static func prepareFolders(_ manifest: JobManifest) throws {
+        let folders = ["outputs", "logs"].map { manifest.workingDirectory + "/" + $0 }
+        // A file output's parent must exist; whether the job writes a file or a folder there is its own affair.
+        let outputs = manifest.outputs.map { output in
+            output.uri.hasSuffix("/") ? output.path : (output.path as NSString).deletingLastPathComponent
+        }
+        for folder in folders + outputs {
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        }
+        guard chdir(manifest.workingDirectory) == 0 else {
+            throw JobRuntimeError(
+                .launchFailed, "cannot enter \(manifest.workingDirectory): \(String(cString: strerror(errno)))")
+        }
+    }
+
+    /// The system's CAs and ours in one file, for clients that take only one.
+    private static func makeTrustBundle() throws -> String {
+        let path = RuntimePaths.root + "/run/ca-bundle.pem"
+        try FileManager.default.createDirectory(
+            atPath: RuntimePaths.root + "/run", withIntermediateDirectories: true)
+        var text = try String(contentsOfFile: RuntimePaths.configuration + "/ca.pem", encoding: .utf8)
+        let system = "/etc/ssl/certs/ca-certificates.crt"
+        if FileManager.default.fileExists(atPath: system) {
+            text += "\n" + (try String(contentsOfFile: system, encoding: .utf8))
+        }
+        try text.write(toFile: path, atomically: true, encoding: .utf8)
+        return path
+    }
+
+    private static func report(_ report: TerminationReport) {
+        guard let text = try? JSON(encoding: report).text else { return }
+        try? text.write(toFile: "/dev/termination-log", atomically: false, encoding: .utf8)
+    }
+
+    private static func pause(_ duration: Duration) async -> Bool {
+        do {
+            try await Task.sleep(for: duration)
+            return true
+        } catch {
+            return false
+        }
+    }
+}

@@ -1,0 +1,76 @@
+internal import Foundation
+internal import KubeCore
+internal import MLTypes
+
+/// First init container of every job and deployment: brings our binary and the user's files into the shared folder.
+package enum StorageInitializer {
+    /// Reads `delivery.json` and does what it says; files of one folder are fetched eight at a time.
+    package static func run() async throws {
+        let manifest: DeliveryManifest = try JSON(
+            parsing: try Data(contentsOf: URL(fileURLWithPath: RuntimePaths.configuration + "/delivery.json"))
+        ).decode()
+        try makeFolders()
+        try installBinary()
+        guard !manifest.downloads.isEmpty else { return }
+        let client = try BlobClient(
+            controlPlaneURL: manifest.controlPlaneURL, caFile: RuntimePaths.configuration + "/ca.pem",
+            tokenFile: RuntimePaths.token + "/token")
+        do {
+            for item in manifest.downloads { try await fetch(item, with: client) }
+        } catch {
+            try await client.shutdown()
+            throw error
+        }
+        try await client.shutdown()
+    }
+
+    private static func makeFolders() throws {
+        for path in [RuntimePaths.code, RuntimePaths.inputs, RuntimePaths.outputs, RuntimePaths.model] {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        }
+    }
+
+    /// The user's image need not hold our binary.
+    private static func installBinary() throws {
+        let folder = (RuntimePaths.binary as NSString).deletingLastPathComponent
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let source = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+        try? FileManager.default.removeItem(atPath: RuntimePaths.binary)
+        try FileManager.default.copyItem(atPath: source, toPath: RuntimePaths.binary)
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: RuntimePaths.binary)
+    }
+
+    private static func fetch(_ item: DeliveryManifest.Item, with client: BlobClient) async throws {
+        guard item.uri.hasSuffix("/") else {
+            try makeParent(of: item.path)
+            print("fetching \(item.path)")
+            return try await client.download(item.uri, to: item.path)
+        }
+        let folder = try BlobLocation(item.uri)
+        let prefix = folder.decodedPath
+        let names = try await client.list(folder)
+        print("fetching \(names.count) files to \(item.path)")
+        guard !names.isEmpty else {
+            throw JobRuntimeError(
+                .downloadFailed, "\(folder.containerURL)/\(folder.path) holds no files",
+                remedy: "check that the asset was uploaded and its path is right")
+        }
+        try FileManager.default.createDirectory(atPath: item.path, withIntermediateDirectories: true)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for (index, name) in names.enumerated() {
+                if index >= 8 { try await group.next() }
+                let relative = String(name.dropFirst(prefix.count))
+                guard !relative.isEmpty, !relative.split(separator: "/").contains("..") else { continue }
+                let path = item.path + "/" + relative
+                try makeParent(of: path)
+                group.addTask { try await client.download(folder.url(of: name), to: path) }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    private static func makeParent(of path: String) throws {
+        try FileManager.default.createDirectory(
+            atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+    }
+}
