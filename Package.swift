@@ -138,6 +138,7 @@ let package = Package(
             name: "TestSupport", dependencies: ["KubeCore", "KubeTypes", "KubeRuntime", "KubeStore", "KubeServer", logging],
             path: "Tests/TestSupport", swiftSettings: house),
         tests("KubeCore"),
+        tests("NodeAgent", [nioCore, nioPosix, logging]),
     ] as [Target]).filter { target in
         guard let onlyTested, target.type == .test else { return true }
         return target.name == onlyTested + "Tests"

@@ -29,6 +29,7 @@ package final class StoredObject: Sendable {
         var object: KubeObject?
         var labels: [String: String]?
         var fields: [String]?
+        var isTerminating: Bool?
     }
 
     package init(
@@ -40,7 +41,8 @@ package final class StoredObject: Sendable {
         self.revision = revision
         self.created = created
         self.encoded = encoded
-        decoded = Mutex(Decoded(object: object, labels: object?.labels))
+        decoded = Mutex(
+            Decoded(object: object, labels: object?.labels, isTerminating: object.map(\.isTerminating)))
     }
 
     package static func key(namespace: String, name: String) -> String {
@@ -61,6 +63,14 @@ package final class StoredObject: Sendable {
         let labels = object.labels
         decoded.withLock { $0.labels = labels }
         return labels
+    }
+
+    /// Whether `metadata.deletionTimestamp` is set.
+    package var isTerminating: Bool {
+        if let known = decoded.withLock({ $0.isTerminating }) { return known }
+        let isTerminating = object.isTerminating
+        decoded.withLock { $0.isTerminating = isTerminating }
+        return isTerminating
     }
 
     /// The values of `index` for this object. One resource has one index.

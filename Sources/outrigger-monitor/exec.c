@@ -36,14 +36,17 @@ static bool forward(int fd, uint8_t type) {
 }
 
 // exec DIR [--terminal] [--stdin] -- RUNC ARGS… exec …: runs a command in a container and joins it with stdin and stdout in
-// frames; ends with one exit frame. Ends the command when stdin closes. DIR is a fresh folder of this call.
+// frames; ends with one exit frame. Ends the command when stdin closes, unless --no-input says that none was given. DIR is a fresh
+// folder of this call.
 int exec_command(int argc, char **argv) {
-    if (argc < 3) die("usage: outrigger-monitor exec DIR [--terminal] [--stdin] -- RUNC …");
+    if (argc < 3) die("usage: outrigger-monitor exec DIR [--terminal] [--stdin] [--no-input] -- RUNC …");
     if (chdir(argv[0]) != 0) die("%s: %s", argv[0], strerror(errno));
     int next = 1;
+    bool takes_input = true;
     for (; next < argc && strcmp(argv[next], "--") != 0; next++) {
         if (strcmp(argv[next], "--terminal") == 0) command.terminal = true;
         if (strcmp(argv[next], "--stdin") == 0) command.wants_stdin = true;
+        if (strcmp(argv[next], "--no-input") == 0) takes_input = false;
     }
     sigset_t mask;
     sigemptyset(&mask);
@@ -61,7 +64,7 @@ int exec_command(int argc, char **argv) {
     input.is_terminal = command.terminal;
     input_open(&input, command.terminal ? command.terminal_fd : command.stdin_fd);
     static struct frame_reader reader;
-    bool exited = false, is_connected = true;
+    bool exited = false, is_connected = takes_input;
     long long deadline = 0;
     int status = 0, main_out = command.terminal ? command.terminal_fd : command.stdout_fd;
     struct pollfd polls[5] = {

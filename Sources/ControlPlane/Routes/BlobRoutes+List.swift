@@ -16,7 +16,6 @@ extension BlobRoutes {
             let from = marker
             let page = try await core.store.read { t in try t.blobs(container, prefix: prefix, after: from, limit: 1000) }
             for blob in page {
-                if let from = marker, blob.name <= from { continue }
                 if let delimiter, let folder = BlobRoutes.folder(blob.name, prefix: prefix, delimiter: delimiter) {
                     entries.append("<BlobPrefix><Name>\(xml(folder))</Name></BlobPrefix>")
                     marker = folder + "\u{10FFFF}"

@@ -59,7 +59,7 @@ final class SharedInformers: Sendable {
         jobs = informer(.jobs)
         cronJobs = informer(.cronJobs)
         claims = informer(.persistentVolumeClaims)
-        volumes = informer(.persistentVolumes)
+        volumes = informer(StorageTypes.persistentVolumes)
         disruptionBudgets = informer(.podDisruptionBudgets)
         definitions = informer(.customResourceDefinitions)
         for owned in [pods, replicaSets, jobs, controllerRevisions] {
@@ -97,7 +97,7 @@ extension Informer {
     }
 }
 
-extension ResourceType {
+enum StorageTypes {
     static let persistentVolumes = ResourceType(
         group: "", version: "v1", plural: "persistentvolumes", kind: "PersistentVolume", isNamespaced: false)
     static let storageClasses = ResourceType(

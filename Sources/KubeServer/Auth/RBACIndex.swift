@@ -26,6 +26,16 @@ struct RBACIndex: Sendable {
 
     init() {}
 
+    /// What is held of one of the four kinds.
+    func keys(of type: ResourceType) -> [ObjectKey] {
+        switch type {
+        case .roles: Array(roles.keys)
+        case .clusterRoles: clusterRoles.keys.map { ObjectKey(name: $0) }
+        case .roleBindings: bindings.keys.filter { $0.namespace != nil }
+        default: bindings.keys.filter { $0.namespace == nil }
+        }
+    }
+
     mutating func setRole(_ key: ObjectKey, _ role: KubeObject?) {
         roles[key] = role.map(PolicyRule.rules(of:))
     }

@@ -13,12 +13,16 @@ package struct RequestUser: Sendable, Hashable {
         self.groups = groups
         self.extra = extra
     }
+}
 
+extension RequestUser {
     static let anonymous = RequestUser(name: "system:anonymous", groups: [unauthenticatedGroup])
     static let authenticatedGroup = "system:authenticated"
     static let unauthenticatedGroup = "system:unauthenticated"
     /// Members may do everything, whatever the roles say.
     static let mastersGroup = "system:masters"
+
+    var isMaster: Bool { groups.contains(Self.mastersGroup) }
 
     /// `authentication.k8s.io` `UserInfo`.
     var json: JSON {

@@ -3,7 +3,10 @@ internal import KubeCore
 /// The types of the built-in kinds, read from `MessageTable` once.
 enum BuiltInSchemas {
     /// By name: `core.v1.Pod`.
-    static let named: [String: Schema] = Builder().build()
+    static let named: [String: Schema] = {
+        var builder = Builder()
+        return builder.build()
+    }()
 
     static let objectMeta: Schema? = named["meta.v1.ObjectMeta"]
 

@@ -1,19 +1,6 @@
 internal import Synchronization
 
-/// Who makes a request, as authentication found out.
-package struct RequestUser: Sendable, Hashable {
-    package var name: String
-    package var uid: String
-    package var groups: [String]
-    package var extra: [String: [String]]
-
-    package init(name: String, uid: String = "", groups: [String] = [], extra: [String: [String]] = [:]) {
-        self.name = name
-        self.uid = uid
-        self.groups = groups
-        self.extra = extra
-    }
-
+extension RequestUser {
     /// In-process callers.
     package static let system = RequestUser(name: "system:apiserver", groups: ["system:masters", "system:authenticated"])
 }

@@ -99,7 +99,7 @@ extension Schema {
         var key = ""
         var always = field
         always.isPointer = true
-        var decoded = try zero
+        var decoded = zero
         var reader = ProtobufReader(bytes)
         while let (number, value) = try reader.next() {
             if number == 1, case .bytes(let text) = value { key = String(decoding: text, as: UTF8.self) }
@@ -121,14 +121,12 @@ extension Schema {
     }
 
     private var zero: JSON {
-        get throws(ProtobufDecodeError) {
-            switch form {
-            case .string: format == .quantity ? "0" : ""
-            case .integer, .number: 0
-            case .boolean: false
-            case .list: []
-            default: [:]
-            }
+        switch form {
+        case .string: format == .quantity ? "0" : ""
+        case .integer, .number: 0
+        case .boolean: false
+        case .list: []
+        default: [:]
         }
     }
 

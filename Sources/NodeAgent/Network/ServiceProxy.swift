@@ -1,7 +1,7 @@
-package import KubeCore
+internal import KubeCore
 package import KubeRuntime
 package import Logging
-package import ServiceLifecycle
+internal import ServiceLifecycle
 internal import Synchronization
 
 /// Makes service addresses work on this machine: watches Services and EndpointSlices and keeps the packet filter in step.

@@ -1,4 +1,5 @@
 internal import Subprocess
+internal import SystemPackage
 
 /// Runs a program to its end.
 enum Command {
@@ -25,7 +26,7 @@ enum Command {
             case .signaled(let signal): 128 + Int(signal)
             }
         return Output(
-            exitCode: code, standardOutput: result.standardOutput ?? "", standardError: result.standardError ?? "")
+            exitCode: code, standardOutput: result.standardOutput, standardError: result.standardError)
     }
 
     /// Runs a program that must succeed.

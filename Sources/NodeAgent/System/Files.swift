@@ -99,6 +99,9 @@ enum Files {
         status(path, followLinks: true).map { $0.st_mode & S_IFMT == S_IFDIR } ?? false
     }
 
+    /// A folder, and no link to one.
+    static func isRealDirectory(_ path: String) -> Bool { status(path)?.st_mode.isDirectoryMode ?? false }
+
     /// Deletes a file, a link or a folder with all below it, never following links and never crossing into another file
     /// system: what is still mounted there belongs to someone else.
     static func remove(_ path: String) throws {

@@ -13,3 +13,12 @@ enum StandardOutput {
         }
     }
 }
+
+enum WallClock {
+    /// Nanoseconds since 1970.
+    static var nanoseconds: UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    }
+}

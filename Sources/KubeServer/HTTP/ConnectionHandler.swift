@@ -1,0 +1,282 @@
+internal import KubeCore
+internal import Logging
+internal import NIOCore
+internal import NIOHTTP1
+internal import NIOSSL
+
+/// One client connection: reads whole requests, runs them one after the other, and hands the connection over when it is
+/// upgraded. Lives on its event loop.
+final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundIn = HTTPServerResponsePart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    private enum State {
+        case idle
+        case reading(HTTPRequestHead, [UInt8])
+        /// The body was too large and is read without being kept.
+        case refusing
+        case responding
+        case tunnelled
+    }
+
+    /// How long a connection may stand still while it waits for a request, or for a slow reader.
+    private static let idleLimit = TimeAmount.seconds(180)
+    private static let stallLimit = TimeAmount.seconds(60)
+
+    private let responder: any RequestResponder
+    private let connections: ConnectionTable
+    private let logger: Logger
+    private var state = State.idle
+    private var pending: [HTTPServerRequestPart] = []
+    private var task: Task<Void, Never>?
+    private var keepsAlive = true
+    private var isHead = false
+    private var isStreaming = false
+    private var isQuiescing = false
+    private var certificateUser: RequestUser?
+    private var didReadCertificate = false
+    private var unfinishedWrites = 0
+    private var lastProgress = NIODeadline.now()
+    private var timer: RepeatedTask?
+
+    init(responder: any RequestResponder, connections: ConnectionTable, logger: Logger) {
+        self.responder = responder
+        self.connections = connections
+        self.logger = logger
+    }
+
+    // MARK: Life
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        timer = context.eventLoop.scheduleRepeatedTask(initialDelay: .seconds(20), delay: .seconds(20)) { _ in
+            let (handler, context) = bound.value
+            handler.closeIfStalled(context)
+        }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        timer?.cancel()
+        timer = nil
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        timer?.cancel()
+        timer = nil
+        task?.cancel()
+        pending = []
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        logger.debug("connection failed", metadata: ["error": "\(error)"])
+        context.close(promise: nil)
+    }
+
+    private func closeIfStalled(_ context: ChannelHandlerContext) {
+        let age = NIODeadline.now() - lastProgress
+        switch state {
+        case .idle, .reading, .refusing: if age > Self.idleLimit { context.close(promise: nil) }
+        case .responding: if unfinishedWrites > 0, age > Self.stallLimit { context.close(promise: nil) }
+        case .tunnelled: break
+        }
+    }
+
+    /// Ends the connection as soon as its present request is answered; watches end now.
+    func quiesce(_ channel: any Channel) {
+        isQuiescing = true
+        keepsAlive = false
+        switch state {
+        case .idle, .tunnelled: channel.close(promise: nil)
+        case .responding: if isStreaming { task?.cancel() }
+        case .reading, .refusing: break
+        }
+    }
+
+    // MARK: Requests
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        lastProgress = .now()
+        let part = unwrapInboundIn(data)
+        guard case .responding = state else { return take(part, context) }
+        pending.append(part)
+    }
+
+    /// Nothing more is read from a client that sends requests faster than they are answered.
+    func read(context: ChannelHandlerContext) {
+        if pending.count < 4 { context.read() }
+    }
+
+    private func take(_ part: HTTPServerRequestPart, _ context: ChannelHandlerContext) {
+        switch part {
+        case .head(let head):
+            state = .reading(head, [])
+            if head.headers[canonicalForm: "Expect"].contains(where: { $0.lowercased() == "100-continue" }) {
+                context.writeAndFlush(
+                    wrapOutboundOut(.head(HTTPResponseHead(version: head.version, status: .continue))), promise: nil)
+            }
+        case .body(let buffer):
+            guard case .reading(let head, var body) = state else { return }
+            state = .idle
+            guard body.count + buffer.readableBytes <= responder.maximumBodyBytes else {
+                return refuse(head, context)
+            }
+            body.append(contentsOf: buffer.readableBytesView)
+            state = .reading(head, body)
+        case .end:
+            guard case .reading(let head, let body) = state else { return }
+            start(head, body, context)
+        }
+    }
+
+    private func refuse(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        let error = APIError(
+            code: 413, reason: .requestEntityTooLarge,
+            message: "Request entity too large: limit is \(responder.maximumBodyBytes)")
+        keepsAlive = false
+        isHead = false
+        state = .refusing
+        Self.send(.error(error), version: head.version, keepsAlive: false, isHead: false, to: context.channel)
+    }
+
+    private func start(_ head: HTTPRequestHead, _ body: [UInt8], _ context: ChannelHandlerContext) {
+        state = .responding
+        keepsAlive = head.isKeepAlive && !isQuiescing
+        isHead = head.method == .HEAD
+        isStreaming = false
+        if !didReadCertificate {
+            didReadCertificate = true
+            let tls = try? context.pipeline.syncOperations.handler(type: NIOSSLServerHandler.self)
+            certificateUser = tls?.peerCertificate.flatMap { RequestUser(certificate: $0) }
+        }
+        let mark = head.uri.firstIndex(of: "?") ?? head.uri.endIndex
+        let request = ServerRequest(
+            method: head.method, path: PercentText.decode(head.uri[..<mark]),
+            query: RequestQuery(head.uri[mark...].dropFirst()), uri: head.uri, headers: head.headers, body: body,
+            certificateUser: certificateUser, peer: context.remoteAddress?.ipAddress ?? "")
+        let (responder, channel, version, keepsAlive, isHead) = (
+            responder, context.channel, head.version, keepsAlive, isHead
+        )
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        // Leaves the callback; `channelInactive` cancels it, and it ends with its request.
+        task = Task {
+            switch await responder.respond(to: request) {
+            case .response(let response):
+                Self.send(response, version: version, keepsAlive: keepsAlive, isHead: isHead, to: channel)
+            case .stream(let status, let headers, let body):
+                channel.eventLoop.execute { bound.value.0.beginStream() }
+                await Self.stream(status, headers, version, keepsAlive, isHead, channel, body)
+            case .tunnel(let path, let head):
+                channel.eventLoop.execute {
+                    let (handler, context) = bound.value
+                    handler.beginTunnel(to: path, head: head, context)
+                }
+            }
+        }
+    }
+
+    private func beginStream() {
+        isStreaming = true
+        if isQuiescing { task?.cancel() }
+    }
+
+    // MARK: Answers
+
+    private static func send(
+        _ response: ServerResponse, version: HTTPVersion, keepsAlive: Bool, isHead: Bool, to channel: any Channel
+    ) {
+        var head = HTTPResponseHead(version: version, status: response.status, headers: response.headers)
+        if response.status != .notModified {
+            head.headers.replaceOrAdd(name: "Content-Length", value: String(response.body.count))
+        }
+        if !keepsAlive { head.headers.replaceOrAdd(name: "Connection", value: "close") }
+        let body: ByteBuffer? = isHead || response.body.isEmpty ? nil : ByteBuffer(bytes: response.body)
+        let finalHead = head
+        channel.eventLoop.execute {
+            channel.write(HTTPServerResponsePart.head(finalHead), promise: nil)
+            if let body { channel.write(HTTPServerResponsePart.body(.byteBuffer(body)), promise: nil) }
+            channel.writeAndFlush(HTTPServerResponsePart.end(nil), promise: nil)
+        }
+    }
+
+    private static func stream(
+        _ status: HTTPResponseStatus, _ headers: HTTPHeaders, _ version: HTTPVersion, _ keepsAlive: Bool, _ isHead: Bool,
+        _ channel: any Channel, _ body: @Sendable (StreamWriter) async throws -> Void
+    ) async {
+        var head = HTTPResponseHead(version: version, status: status, headers: headers)
+        if !keepsAlive { head.headers.replaceOrAdd(name: "Connection", value: "close") }
+        channel.writeAndFlush(HTTPServerResponsePart.head(head), promise: nil)
+        do {
+            if !isHead { try await body(StreamWriter(channel: channel)) }
+            channel.writeAndFlush(HTTPServerResponsePart.end(nil), promise: nil)
+        } catch {
+            // The only way left to say that the answer is not whole.
+            channel.close(promise: nil)
+        }
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        let part = unwrapOutboundIn(data)
+        let written = promise ?? context.eventLoop.makePromise()
+        if unfinishedWrites == 0 { lastProgress = .now() }
+        unfinishedWrites += 1
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        written.futureResult.whenComplete { _ in
+            let handler = bound.value
+            handler.unfinishedWrites -= 1
+            handler.lastProgress = .now()
+        }
+        context.write(data, promise: written)
+        if case .end = part { finish(context, after: written.futureResult) }
+    }
+
+    /// The answer is complete: goes on with the next request, or closes.
+    private func finish(_ context: ChannelHandlerContext, after written: EventLoopFuture<Void>) {
+        task = nil
+        guard keepsAlive else {
+            state = .refusing
+            let channel = context.channel
+            written.whenComplete { _ in channel.close(mode: .all, promise: nil) }
+            return
+        }
+        state = .idle
+        let waiting = pending
+        pending = []
+        for (index, part) in waiting.enumerated() {
+            if case .responding = state {
+                pending += waiting[index...]
+                break
+            }
+            take(part, context)
+        }
+        context.read()
+    }
+}
+
+extension ConnectionHandler {
+    /// Connects to the socket, takes HTTP off this connection and lets bytes flow.
+    private func beginTunnel(to path: String, head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        let channel = context.channel
+        let logger = logger
+        let (version, bound) = (head.version, NIOLoopBound((self, context), eventLoop: context.eventLoop))
+        Tunnel.connect(to: path, on: context.eventLoop).whenComplete { result in
+            let (handler, context) = bound.value
+            guard channel.isActive else {
+                if case .success(let backend) = result { backend.close(promise: nil) }
+                return
+            }
+            switch result {
+            case .success(let backend):
+                handler.state = .tunnelled
+                Tunnel.join(context: context, handler: handler, backend: backend, head: head)
+            case .failure(let error):
+                logger.warning("node agent cannot be reached", metadata: ["socket": "\(path)", "error": "\(error)"])
+                let refusal = APIError(
+                    code: 502, reason: .init(rawValue: "BadGateway"),
+                    message: "error dialing backend: \(path): \(error)")
+                Self.send(.error(refusal), version: version, keepsAlive: false, isHead: false, to: channel)
+            }
+        }
+    }
+}

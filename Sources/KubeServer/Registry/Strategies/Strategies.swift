@@ -1,0 +1,31 @@
+internal import KubeCore
+
+/// Which strategy a built-in kind has.
+enum Strategies {
+    static func strategy(for type: ResourceType) -> any Strategy {
+        switch type.groupResource {
+        case "pods": PodStrategy()
+        case "namespaces": NamespaceStrategy()
+        case "services": ServiceStrategy()
+        case "secrets": SecretStrategy()
+        case "configmaps": ConfigMapStrategy()
+        case "nodes": PlainStrategy()
+        case "persistentvolumeclaims": ClaimStrategy()
+        case "deployments.apps", "replicasets.apps", "statefulsets.apps", "daemonsets.apps": WorkloadStrategy(type: type)
+        case "replicationcontrollers": ReplicationControllerStrategy()
+        case "jobs.batch": JobStrategy()
+        case "cronjobs.batch": CronJobStrategy()
+        case "customresourcedefinitions.apiextensions.k8s.io": DefinitionStrategy()
+        case "roles.rbac.authorization.k8s.io", "clusterroles.rbac.authorization.k8s.io",
+            "rolebindings.rbac.authorization.k8s.io", "clusterrolebindings.rbac.authorization.k8s.io":
+            RoleStrategy(isBinding: type.kind.hasSuffix("Binding"))
+        case "priorityclasses.scheduling.k8s.io": PriorityClassStrategy()
+        case "poddisruptionbudgets.policy", "ingresses.networking.k8s.io", "networkpolicies.networking.k8s.io",
+            "horizontalpodautoscalers.autoscaling", "mutatingwebhookconfigurations.admissionregistration.k8s.io",
+            "validatingwebhookconfigurations.admissionregistration.k8s.io", "endpointslices.discovery.k8s.io",
+            "flowschemas.flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io":
+            PlainStrategy(tracksGeneration: true)
+        default: PlainStrategy()
+        }
+    }
+}
