@@ -75,8 +75,7 @@ let package = Package(
     targets: ([
         // Layer 0: values. No I/O, no clock, no log.
         module("KubeCore"),
-        module("KubeTypes", ["KubeCore"]),
-        module("MLTypes", ["KubeCore", "KubeTypes", crypto]),
+        module("MLTypes", ["KubeCore", crypto]),
         module("ControlPlaneAPI", ["KubeCore", "MLTypes"]),
         module("AzureMLYAML", ["KubeCore", "MLTypes", "ControlPlaneAPI", yams]),
         // Any layer.
@@ -85,38 +84,38 @@ let package = Package(
         module("KubeStore", ["KubeCore", grdb, logging]),
         module(
             "KubeClient",
-            ["KubeCore", "KubeTypes", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL, nioFoundation, yams, logging]),
+            ["KubeCore", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL, nioFoundation, yams, logging]),
         module("ControlPlaneClient", ["KubeCore", "ControlPlaneAPI", asyncHTTPClient, nioCore, nioHTTP1, nioSSL, logging]),
         // Layer 2: loops.
-        module("KubeRuntime", ["KubeCore", "KubeTypes", lifecycle, logging, collections]),
+        module("KubeRuntime", ["KubeCore", lifecycle, logging, collections]),
         module(
             "KubeServer",
             [
-                "KubeCore", "KubeTypes", "KubeStore", nioCore, nioPosix, nioHTTP1, nioSSL, nioFoundation, nioWebSocket,
+                "KubeCore", "KubeStore", nioCore, nioPosix, nioHTTP1, nioSSL, nioFoundation, nioWebSocket,
                 asyncHTTPClient, crypto, x509, asn1, jwt, yams, lifecycle, logging, collections,
             ]),
         // Layer 3: domain.
-        module("KubeControllers", ["KubeCore", "KubeTypes", "KubeRuntime", crypto, logging, lifecycle]),
-        module("Scheduling", ["KubeCore", "KubeTypes", "KubeRuntime", logging, lifecycle]),
+        module("KubeControllers", ["KubeCore", "KubeRuntime", crypto, logging, lifecycle]),
+        module("Scheduling", ["KubeCore", "KubeRuntime", logging, lifecycle]),
         module(
             "NodeAgent",
             [
-                "KubeCore", "KubeTypes", "KubeRuntime", "Telemetry", nioCore, nioPosix, nioHTTP1, nioWebSocket,
+                "KubeCore", "KubeRuntime", "Telemetry", nioCore, nioPosix, nioHTTP1, nioWebSocket,
                 asyncHTTPClient, subprocess, crypto, logging, lifecycle,
             ]),
-        module("Extension", ["KubeCore", "KubeTypes", "KubeRuntime", "MLTypes", "ControlPlaneAPI", crypto, x509, asn1, logging, lifecycle]),
-        module("TrainingOperator", ["KubeCore", "KubeTypes", "KubeRuntime", "MLTypes", crypto, logging, lifecycle]),
-        module("InferenceOperator", ["KubeCore", "KubeTypes", "KubeRuntime", "MLTypes", crypto, logging, lifecycle]),
+        module("Extension", ["KubeCore", "KubeRuntime", "MLTypes", "ControlPlaneAPI", crypto, x509, asn1, logging, lifecycle]),
+        module("TrainingOperator", ["KubeCore", "KubeRuntime", "MLTypes", crypto, logging, lifecycle]),
+        module("InferenceOperator", ["KubeCore", "KubeRuntime", "MLTypes", crypto, logging, lifecycle]),
         module(
             "InferenceRouter",
             ["KubeCore", "MLTypes", "Telemetry", nioCore, nioPosix, nioSSL, crypto, logging, lifecycle, collections]),
         module(
             "Gateway",
-            ["KubeCore", "KubeTypes", "KubeRuntime", "MLTypes", "Telemetry", hummingbird, hummingbirdTLS, nioSSL, logging, lifecycle]),
+            ["KubeCore", "KubeRuntime", "MLTypes", "Telemetry", hummingbird, hummingbirdTLS, nioSSL, logging, lifecycle]),
         module(
             "ControlPlane",
             [
-                "KubeCore", "KubeTypes", "KubeRuntime", "MLTypes", "ControlPlaneAPI", "Telemetry", grdb, hummingbird, hummingbirdTLS, nioCore,
+                "KubeCore", "KubeRuntime", "MLTypes", "ControlPlaneAPI", "Telemetry", grdb, hummingbird, hummingbirdTLS, nioCore,
                 nioSSL, nioFoundation, asyncHTTPClient, crypto, jwt, logging, lifecycle,
             ]),
         module(
@@ -126,7 +125,7 @@ let package = Package(
         module(
             "Commands",
             [
-                "KubeCore", "KubeTypes", "KubeClient", "KubeRuntime", "KubeStore", "KubeServer", "KubeControllers", "Scheduling",
+                "KubeCore", "KubeClient", "KubeRuntime", "KubeStore", "KubeServer", "KubeControllers", "Scheduling",
                 "NodeAgent", "Extension", "MLTypes", "AzureMLYAML", "ControlPlaneAPI", "ControlPlaneClient", "TrainingOperator",
                 "InferenceOperator", "InferenceRouter", "Gateway", "ControlPlane", "JobRuntime", "Telemetry",
                 argumentParser, subprocess, yams, crypto, x509, asn1, lifecycle, logging, nioCore, nioPosix, nioSSL,
@@ -135,9 +134,13 @@ let package = Package(
         .executableTarget(name: "outrigger-monitor", path: "Sources/outrigger-monitor"),
         // Tests.
         .target(
-            name: "TestSupport", dependencies: ["KubeCore", "KubeTypes", "KubeRuntime", "KubeStore", "KubeServer", logging],
+            name: "TestSupport", dependencies: ["KubeCore", "KubeRuntime", "KubeStore", "KubeServer", logging],
             path: "Tests/TestSupport", swiftSettings: house),
         tests("KubeCore"),
+        tests("KubeClient", ["KubeCore"]),
+        tests("KubeServer", ["KubeCore", "KubeStore", "KubeClient", "TestSupport", nioHTTP1, logging]),
+        tests("KubeStore", ["KubeCore"]),
+        tests("InferenceRouter", ["KubeCore", "MLTypes", "Telemetry", nioCore, nioPosix, nioSSL, crypto, asn1, x509, lifecycle, logging]),
         tests("NodeAgent", [nioCore, nioPosix, logging]),
     ] as [Target]).filter { target in
         guard let onlyTested, target.type == .test else { return true }

@@ -4,6 +4,7 @@ internal import NIOPosix
 internal import NIOSSL
 internal import ServiceLifecycle
 internal import Synchronization
+internal import Telemetry
 
 /// The inference router: accepts scoring requests and forwards each to an instance of a deployment.
 ///

@@ -54,8 +54,15 @@ package struct APIError: Error, Sendable, Hashable, CustomStringConvertible {
     package var retryAfterSeconds: Int?
 
     package init(
-        code: Int, reason: Reason, message: String, name: String = "", group: String = "", kind: String = "",
-        uid: String = "", causes: [Cause] = [], retryAfterSeconds: Int? = nil
+        code: Int,
+        reason: Reason,
+        message: String,
+        name: String = "",
+        group: String = "",
+        kind: String = "",
+        uid: String = "",
+        causes: [Cause] = [],
+        retryAfterSeconds: Int? = nil
     ) {
         self.code = code
         self.reason = reason
@@ -80,21 +87,35 @@ package struct APIError: Error, Sendable, Hashable, CustomStringConvertible {
 extension APIError {
     package static func notFound(_ type: ResourceType, _ name: String) -> APIError {
         APIError(
-            code: 404, reason: .notFound, message: "\(type.groupResource) \"\(name)\" not found", name: name,
-            group: type.group, kind: type.plural)
+            code: 404,
+            reason: .notFound,
+            message: "\(type.groupResource) \"\(name)\" not found",
+            name: name,
+            group: type.group,
+            kind: type.plural
+        )
     }
 
     package static func alreadyExists(_ type: ResourceType, _ name: String) -> APIError {
         APIError(
-            code: 409, reason: .alreadyExists, message: "\(type.groupResource) \"\(name)\" already exists", name: name,
-            group: type.group, kind: type.plural)
+            code: 409,
+            reason: .alreadyExists,
+            message: "\(type.groupResource) \"\(name)\" already exists",
+            name: name,
+            group: type.group,
+            kind: type.plural
+        )
     }
 
     package static func conflict(_ type: ResourceType, _ name: String, _ detail: String) -> APIError {
         APIError(
-            code: 409, reason: .conflict,
-            message: "Operation cannot be fulfilled on \(type.groupResource) \"\(name)\": \(detail)", name: name,
-            group: type.group, kind: type.plural)
+            code: 409,
+            reason: .conflict,
+            message: "Operation cannot be fulfilled on \(type.groupResource) \"\(name)\": \(detail)",
+            name: name,
+            group: type.group,
+            kind: type.plural
+        )
     }
 
     package static func badRequest(_ message: String) -> APIError {
@@ -107,8 +128,11 @@ extension APIError {
 
     package static func internalError(_ message: String) -> APIError {
         APIError(
-            code: 500, reason: .internalError, message: "Internal error occurred: \(message)",
-            causes: [Cause(reason: "", message: message)])
+            code: 500,
+            reason: .internalError,
+            message: "Internal error occurred: \(message)",
+            causes: [Cause(reason: "", message: message)]
+        )
     }
 
     /// 422 with one cause per field error, in upstream's wording.
@@ -117,9 +141,14 @@ extension APIError {
         let list = errors.map(\.description)
         let text = list.count == 1 ? list[0] : "[" + list.joined(separator: ", ") + "]"
         return APIError(
-            code: 422, reason: .invalid, message: "\(subject) \"\(name)\" is invalid: \(text)", name: name,
-            group: type.group, kind: type.kind,
-            causes: errors.map { Cause(reason: $0.reason.rawValue, message: $0.body, field: $0.path) })
+            code: 422,
+            reason: .invalid,
+            message: "\(subject) \"\(name)\" is invalid: \(text)",
+            name: name,
+            group: type.group,
+            kind: type.kind,
+            causes: errors.map { Cause(reason: $0.reason.rawValue, message: $0.body, field: $0.path) }
+        )
     }
 }
 
@@ -139,7 +168,8 @@ extension APIError {
                     if !cause.reason.isEmpty { members["reason"] = .string(cause.reason) }
                     if !cause.field.isEmpty { members["field"] = .string(cause.field) }
                     return .object(members)
-                })
+                }
+            )
         }
         var members: [String: JSON] = [
             "kind": "Status", "apiVersion": "v1", "metadata": [:], "status": "Failure", "message": .string(message),
@@ -157,14 +187,19 @@ extension APIError {
             code: status["code"]?.intValue ?? code,
             reason: Reason(rawValue: status["reason"]?.stringValue ?? ""),
             message: status["message"]?.stringValue ?? "the server answered \(code)",
-            name: details?["name"]?.stringValue ?? "", group: details?["group"]?.stringValue ?? "",
-            kind: details?["kind"]?.stringValue ?? "", uid: details?["uid"]?.stringValue ?? "",
+            name: details?["name"]?.stringValue ?? "",
+            group: details?["group"]?.stringValue ?? "",
+            kind: details?["kind"]?.stringValue ?? "",
+            uid: details?["uid"]?.stringValue ?? "",
             causes: (details?["causes"]?.arrayValue ?? []).map {
                 Cause(
-                    reason: $0["reason"]?.stringValue ?? "", message: $0["message"]?.stringValue ?? "",
-                    field: $0["field"]?.stringValue ?? "")
+                    reason: $0["reason"]?.stringValue ?? "",
+                    message: $0["message"]?.stringValue ?? "",
+                    field: $0["field"]?.stringValue ?? ""
+                )
             },
-            retryAfterSeconds: details?["retryAfterSeconds"]?.intValue)
+            retryAfterSeconds: details?["retryAfterSeconds"]?.intValue
+        )
     }
 }
 

@@ -3,13 +3,21 @@ internal import Synchronization
 
 /// The values that field selectors of one resource compare, taken from an object once and kept with it.
 package struct FieldIndex: Sendable {
+    private static let lastIdentity = Mutex(0)
+
     package let names: [String]
+    /// Tells indexes apart: values of another one are not used.
+    let identity: Int
     package let values: @Sendable (KubeObject) -> [String]
 
     /// `values` answers one text per name, in the same order.
     package init(names: [String], values: @escaping @Sendable (KubeObject) -> [String]) {
         self.names = names
         self.values = values
+        identity = FieldIndex.lastIdentity.withLock { last in
+            last += 1
+            return last
+        }
     }
 }
 
@@ -28,7 +36,7 @@ package final class StoredObject: Sendable {
     private struct Decoded {
         var object: KubeObject?
         var labels: [String: String]?
-        var fields: [String]?
+        var fields: (index: Int, values: [String])?
         var isTerminating: Bool?
     }
 
@@ -73,12 +81,12 @@ package final class StoredObject: Sendable {
         return isTerminating
     }
 
-    /// The values of `index` for this object. One resource has one index.
+    /// The values of `index` for this object; those of the last index asked for are kept.
     package func fields(_ index: FieldIndex) -> [String] {
-        if let fields = decoded.withLock({ $0.fields }) { return fields }
-        let fields = index.values(object)
-        decoded.withLock { $0.fields = fields }
-        return fields
+        if let known = decoded.withLock({ $0.fields }), known.index == index.identity { return known.values }
+        let values = index.values(object)
+        decoded.withLock { $0.fields = (index.identity, values) }
+        return values
     }
 
     /// The same content under another version, as selector transitions and old states need it.

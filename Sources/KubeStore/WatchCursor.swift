@@ -22,6 +22,9 @@ package final class WatchCursor: Sendable {
     /// Nothing is missing up to here.
     package var revision: Int64 { position.withLock { $0 } }
 
+    /// Goes on after `revision`, whatever lies between.
+    package func move(to revision: Int64) { position.withLock { $0 = revision } }
+
     init(store: ObjectStore, resource: String, namespace: String, position: Int64) {
         self.store = store
         self.resource = resource

@@ -57,8 +57,11 @@ int exec_command(int argc, char **argv) {
     command.argv = argv + next + 1;
     command.pid_file = "exec.pid";
     if (!launch(&command)) {
-        frame_write(1, FRAME_EXIT, "\xff\xff\xff\xff", 4);
-        frame_write(1, FRAME_STDERR, command.error, strlen(command.error));
+        char payload[sizeof command.error + 4];
+        memset(payload, 0xff, 4);
+        size_t length = strlen(command.error);
+        memcpy(payload + 4, command.error, length);
+        frame_write(1, FRAME_EXIT, payload, 4 + length);
         return 0;
     }
     input.is_terminal = command.terminal;

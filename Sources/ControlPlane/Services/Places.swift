@@ -67,7 +67,7 @@ struct Places {
             throw ARMError(400, "JobNotFound", "Job '\(job)' does not exist in workspace '\(scope.name)'.", target: target)
         }
         if ["artifacts", "default"].contains(output.lowercased()) {
-            return BlobAddress(container: scope.artifactContainer, name: Scope.runFolder(document.name) + path)
+            return try artifact(document.name, path, t)
         }
         guard let uri = document.hidden[path: "outputs", output]?.stringValue, let folder = BlobAddress(url: uri) else {
             let known = ["artifacts"] + (document.hidden["outputs"]?.objectValue ?? [:]).keys.sorted()
@@ -82,7 +82,17 @@ struct Places {
         guard let run = parts.first, try t.run(run) != nil else {
             throw ARMError(400, "RunNotFound", "'\(uri)' names no run of this workspace.", target: target)
         }
-        return BlobAddress(container: scope.artifactContainer, name: Scope.runFolder(run) + (parts.count > 1 ? parts[1] : ""))
+        return try artifact(run, parts.count > 1 ? parts[1] : "", t)
+    }
+
+    /// A path among a run's artifacts. MLflow 3 keeps models apart from them, so a name that is no folder may be a model's.
+    private func artifact(_ run: String, _ path: String, _ t: Transaction) throws -> BlobAddress {
+        let address = BlobAddress(container: scope.artifactContainer, name: Scope.runFolder(run) + path)
+        let parts = path.split(separator: "/", maxSplits: 1).map(String.init)
+        guard let name = parts.first, try Places.existing(address, t) == nil,
+            let folder = try LoggedModels.folder(scope, run: run, name: name, t)
+        else { return address }
+        return BlobAddress(container: scope.artifactContainer, name: folder + (parts.count > 1 ? parts[1] : ""))
     }
 
     private func short(_ reference: String, target: String, _ t: Transaction) throws -> Place {

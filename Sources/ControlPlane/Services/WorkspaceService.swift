@@ -47,6 +47,7 @@ struct WorkspaceService: Sendable {
             WorkspaceService.merge(body, into: &document)
             try t.put(&document)
             try WorkspaceService.addDatastores(t, Scope(document))
+            _ = try t.ensureExperiment(Scope(document).key, name: "Default")
             return (document, true)
         }
     }

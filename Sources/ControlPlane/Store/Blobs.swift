@@ -92,7 +92,7 @@ extension Transaction {
         return rows.contains { row in
             let prefix: String = row["prefix"]
             let canWrite: Bool = row["canWrite"]
-            let fits = prefix.isEmpty || blob == prefix || blob.hasPrefix(prefix.hasSuffix("/") ? prefix : prefix + "/")
+            let fits = prefix.isEmpty || blob == prefix || blob + "/" == prefix || blob.hasPrefix(prefix.hasSuffix("/") ? prefix : prefix + "/")
             return fits && (canWrite || !write)
         }
     }

@@ -1,5 +1,5 @@
 internal import NIOCore
-internal import NIOPosix
+internal import Telemetry
 
 /// What the connections of one event loop share. Touched on that loop only.
 final class LoopState {

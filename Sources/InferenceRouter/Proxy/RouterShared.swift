@@ -1,4 +1,5 @@
 internal import NIOCore
+internal import Telemetry
 
 /// What all event loops of a router share; immutable.
 final class RouterShared: Sendable {

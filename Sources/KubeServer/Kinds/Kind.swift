@@ -97,13 +97,3 @@ package struct Kind: Sendable {
     package var hasStatus: Bool { subresource("status") != nil }
     package var hasScale: Bool { subresource("scale") != nil }
 }
-
-extension Kind {
-    /// The kinds that a CustomResourceDefinition serves, one for each served version.
-    ///
-    /// - Throws: `SchemaCompileError` with every error of the definition.
-    package static func compile(definition: KubeObject) throws(SchemaCompileError) -> [Kind] { [] }
-
-    /// The text of a selectable field, as a field selector compares it.
-    package func selectableValue(_ field: String, of object: JSON) -> String { "" }
-}

@@ -25,10 +25,9 @@ extension Registry {
         }
         try validateFields(resource, object, options)
         resource.kind.schema.prune(&object.json)
-        let typeErrors = resource.kind.isCustom ? [] : resource.kind.schema.validate(object.json)
-        if let error = typeErrors.first(where: { $0.reason == .typeInvalid }) {
+        if !resource.kind.isCustom, let error = resource.kind.schema.typeError(object.json) {
             throw APIError.badRequest(
-                "\(type.kind) in version \"\(type.version)\" cannot be handled as a \(type.kind): json: cannot unmarshal: \(error)")
+                "\(type.kind) in version \"\(type.version)\" cannot be handled as a \(type.kind): \(error)")
         }
         resource.kind.schema.applyDefaults(&object.json)
         return object
@@ -94,12 +93,9 @@ extension Registry {
         _ resource: Resource, _ object: KubeObject, old: KubeObject?, _ context: StrategyContext
     ) -> [FieldError] {
         var errors = MetadataRules.errors(object, rule: resource.strategy.nameRule, old: old)
-        if resource.kind.isCustom {
-            errors += resource.kind.schema.validate(object.json, old: old?.json)
-        } else {
-            errors += resource.kind.schema.validate(object.json).filter { $0.reason != .typeInvalid }
-        }
-        errors += resource.strategy.validate(object, context)
+        if resource.kind.isCustom { errors += resource.kind.schema.validate(object.json, old: old?.json) }
+        // A status write leaves the rest as it was checked before.
+        if context.subresource != "status" { errors += resource.strategy.validate(object, context) }
         if let old { errors += resource.strategy.validateUpdate(object, old: old, context) }
         var seen: Set<String> = []
         return errors.filter { seen.insert($0.path + "|" + $0.reason.rawValue + "|" + $0.detail).inserted }

@@ -15,6 +15,11 @@ extension Registry {
         if type == .bindings {
             return try await bind(namespace, object.name, object, options)
         }
+        guard resource.kind.isStored else {
+            throw APIError(
+                code: 405, reason: .methodNotAllowed,
+                message: "\(type.kind) is a request that this address does not answer")
+        }
         return try await insert(resource, namespace, try decode(resource, namespace, object, options), options)
     }
 

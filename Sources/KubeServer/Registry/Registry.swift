@@ -23,7 +23,7 @@ package struct RegistryConfiguration: Sendable {
 /// The Kubernetes API in process: kinds, storage, admission, validation, deletion, lists and watches.
 ///
 /// The HTTP layer and the controllers of the same process both call it. Callers are not authorised here.
-package final class Registry: Sendable {
+package final class Registry: ResourceAPI {
     package let store: ObjectStore
     let table = KindTable()
     let configuration: RegistryConfiguration

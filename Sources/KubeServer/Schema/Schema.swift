@@ -98,6 +98,8 @@ package final class Schema: Sendable {
     /// A complete object with its own apiVersion, kind and metadata.
     package let isEmbeddedResource: Bool
     package let isNullable: Bool
+    /// `status` is written through its own subresource; only of roots.
+    package let hasSeparateStatus: Bool
     /// Value rules of a custom resource's schema; the root holds the whole tree. Also marks custom resources.
     let constraint: Constraint?
     /// Defaults that depend on other fields; runs after the static ones.
@@ -114,8 +116,8 @@ package final class Schema: Sendable {
     init(
         form: Form, format: Format = .plain, name: String? = nil, element: Schema? = nil, listType: ListType = .atomic,
         mapKeys: [String] = [], isAtomic: Bool = false, preservesUnknown: Bool = false,
-        isEmbeddedResource: Bool = false, isNullable: Bool = false, constraint: Constraint? = nil,
-        defaulter: Defaulter? = nil
+        isEmbeddedResource: Bool = false, isNullable: Bool = false, hasSeparateStatus: Bool = false,
+        constraint: Constraint? = nil, defaulter: Defaulter? = nil
     ) {
         self.form = form
         self.format = format
@@ -127,6 +129,7 @@ package final class Schema: Sendable {
         self.preservesUnknown = preservesUnknown
         self.isEmbeddedResource = isEmbeddedResource
         self.isNullable = isNullable
+        self.hasSeparateStatus = hasSeparateStatus
         self.constraint = constraint
         self.defaulter = defaulter
     }

@@ -130,22 +130,16 @@ struct ContainerRuntime: Sendable {
         var reader = FrameReader()
         reader.append(bytes)
         var output: [UInt8] = []
-        var errors: [UInt8] = []
-        var code: Int?
+        var end: Frame?
         while let frame = try reader.next() {
             switch frame.type {
-            case .stdout: output += frame.payload
-            case .stderr:
-                output += frame.payload
-                errors += frame.payload
-            case .exit: code = frame.exitCode
+            case .stdout, .stderr: output += frame.payload
+            case .exit: end = frame
             default: break
             }
         }
-        guard let code else { throw NodeAgentError(.start, "the command's helper ended early") }
-        guard code >= 0 else {
-            throw NodeAgentError(.start, String(decoding: errors, as: UTF8.self).trimmed)
-        }
+        guard let end, let code = end.exitCode else { throw NodeAgentError(.start, "the command's helper ended early") }
+        guard code >= 0 else { throw NodeAgentError(.start, end.failure.trimmed) }
         return ExecResult(exitCode: code, output: String(decoding: output.prefix(10240), as: UTF8.self))
     }
 }

@@ -7,7 +7,7 @@ struct Frame: Sendable, Hashable {
         case resize = 0x52
         case stdout = 0x4F
         case stderr = 0x53
-        /// Exit code, four bytes, signed; negative when the command could not be started.
+        /// Exit code, four bytes, signed; negative when the command could not be started, and then followed by the reason.
         case exit = 0x58
     }
 
@@ -23,10 +23,13 @@ struct Frame: Sendable, Hashable {
     }
 
     var exitCode: Int? {
-        guard type == .exit, payload.count == 4 else { return nil }
-        let bits = payload.reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+        guard type == .exit, payload.count >= 4 else { return nil }
+        let bits = payload.prefix(4).reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
         return Int(Int32(bitPattern: bits))
     }
+
+    /// Why the command could not be started.
+    var failure: String { String(decoding: payload.dropFirst(4), as: UTF8.self) }
 
     static func resize(columns: Int, rows: Int) -> Frame {
         let width = UInt16(clamping: columns)

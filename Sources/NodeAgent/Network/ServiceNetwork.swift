@@ -1,5 +1,5 @@
 package import KubeCore
-package import KubeRuntime
+internal import KubeRuntime
 package import Logging
 internal import ServiceLifecycle
 

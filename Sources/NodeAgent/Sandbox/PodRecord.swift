@@ -12,6 +12,8 @@ struct PodRecord: Sendable, Codable {
     var gpuIndexes: [Int]
     /// Init containers whose work is done, which survives the loss of their records.
     var hasInitialized: Bool
+    /// `activeDeadlineSeconds` has ended the pod.
+    var hasExceededDeadline: Bool
 
     init(pod: PodModel) {
         self.pod = pod.object.json
@@ -19,6 +21,7 @@ struct PodRecord: Sendable, Codable {
         isTornDown = false
         gpuIndexes = []
         hasInitialized = false
+        hasExceededDeadline = false
     }
 
     static func load(_ path: String) -> PodRecord? {

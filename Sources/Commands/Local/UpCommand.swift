@@ -1,0 +1,72 @@
+internal import ArgumentParser
+internal import Foundation
+
+struct Up: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Starts the embedded cluster and the control plane on this machine.",
+        discussion: """
+            EXAMPLES
+              outrigger up --detach
+              outrigger up --data-dir /srv/outrigger --nodes 3 --port 9443
+
+            Prints 'ready' when the API answers. Without --detach it stays until interrupted and then stops the daemons; \
+            pods and data stay until 'outrigger down'.
+            """)
+
+    @OptionGroup var instance: InstanceOptions
+
+    @Flag(help: "Return when ready; the daemons go on.") var detach = false
+
+    @Option(help: "Virtual nodes (default: 1, or as many as there are).") var nodes: Int?
+
+    @Option(help: "Port of the control plane; the Kubernetes API gets the next one (default: 7443).") var port: Int?
+
+    func validate() throws {
+        if let nodes, !(1...50).contains(nodes) { throw ValidationError("--nodes must be 1 to 50") }
+        if let port, !(1...65534).contains(port) { throw ValidationError("--port must be 1 to 65534") }
+    }
+
+    func run() async throws {
+        let layout = instance.layout
+        try HostCheck.require()
+        let daemons = Daemons(layout: layout)
+        if let record = try InstanceRecord.load(layout), let port, port != record.port, daemons.server.pid != nil {
+            throw CommandError(
+                "the instance in \(layout.root) runs on port \(record.port) already",
+                remedy: "leave --port out, or run 'outrigger down --keep-data' first", exitStatus: 2)
+        }
+        let record = try InstanceSetup(layout: layout).prepare(port: port, nodes: nodes)
+        try await daemons.start(record)
+        print("ready")
+        print("control plane   \(record.publicURL)")
+        print("Kubernetes API  \(record.kubernetesURL)")
+        print("kubeconfig      export KUBECONFIG=\(layout.kubeconfig)")
+        fflush(nil)
+        if !detach { try await daemons.stopWhenInterrupted(record) }
+    }
+}
+
+/// What this machine must offer to run pods.
+enum HostCheck {
+    static func require() throws {
+        var missing: [String] = []
+        if getuid() != 0 { missing.append("root (run with sudo)") }
+        for (program, package) in [("runc", "runc"), ("nft", "nftables"), ("ip", "iproute2")] where find(program) == nil {
+            missing.append("\(program) (apt-get install \(package))")
+        }
+        if !FileManager.default.fileExists(atPath: "/sys/fs/cgroup") { missing.append("control groups at /sys/fs/cgroup") }
+        let fileSystems = (try? String(contentsOfFile: "/proc/filesystems", encoding: .utf8)) ?? ""
+        if !fileSystems.contains("overlay") { missing.append("overlayfs (modprobe overlay)") }
+        guard missing.isEmpty else {
+            throw CommandError(
+                "this machine cannot run pods: missing \(missing.joined(separator: ", "))",
+                remedy: "install what is named and try again")
+        }
+    }
+
+    static func find(_ program: String) -> String? {
+        let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map(String.init)
+        return (folders + ["/usr/sbin", "/usr/bin", "/sbin", "/bin"]).map { $0 + "/" + program }
+            .first { access($0, X_OK) == 0 }
+    }
+}

@@ -1,0 +1,13 @@
+/// Names of Kubernetes objects for things whose names have other rules.
+enum ObjectNames {
+    /// The name itself if it is a DNS label of at most `limit` characters, else a readable one with a hash of the original.
+    static func label(_ name: String, limit: Int = 50) -> String {
+        let allowed = name.allSatisfy { $0.isASCII && ($0.isLowercase || $0.isNumber || $0 == "-") }
+        if allowed, (1...limit).contains(name.count), name.first?.isLetter == true, name.last != "-" { return name }
+        var text = String(
+            name.lowercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : Character("-") }.prefix(limit - 7))
+        while text.last == "-" { text.removeLast() }
+        if text.first?.isLetter != true { text = "j" + text.prefix(limit - 8) }
+        return text + "-" + RandomText.sha256(name).prefix(6)
+    }
+}

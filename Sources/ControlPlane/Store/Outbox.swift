@@ -1,0 +1,61 @@
+internal import GRDB
+
+/// Work for a cluster that is still to be done.
+struct OutboxItem: Sendable {
+    enum Action: String, Sendable { case apply, delete }
+
+    /// Key of the document it is about; for deletions the document may be gone.
+    var key: String
+    var cluster: String
+    /// Plural of the custom resource.
+    var resource: String
+    var namespace: String
+    var name: String
+    var action: Action
+    var version: Int
+    var attempts: Int
+    var error: String?
+}
+
+extension Transaction {
+    static let outboxTopic = "outbox"
+
+    /// Notes that an object of a cluster must be brought in line with its document; work of the same key falls together.
+    func enqueue(
+        _ key: String, cluster: String, resource: String, namespace: String, name: String,
+        action: OutboxItem.Action = .apply
+    ) throws {
+        try db.execute(
+            sql: """
+                INSERT INTO outbox (key, cluster, resource, namespace, name, action, version) VALUES (?, ?, ?, ?, ?, ?, 1)
+                ON CONFLICT (key) DO UPDATE SET action = excluded.action, version = version + 1, attempts = 0, error = NULL
+                """,
+            arguments: [key.lowercased(), cluster, resource, namespace, name, action.rawValue])
+        touched.insert(Transaction.outboxTopic)
+    }
+
+    func outbox(cluster: String) throws -> [OutboxItem] {
+        try Row.fetchAll(db, sql: "SELECT * FROM outbox WHERE cluster = ? ORDER BY rowid", arguments: [cluster]).map { row in
+            let action: String = row["action"]
+            return OutboxItem(
+                key: row["key"], cluster: row["cluster"], resource: row["resource"], namespace: row["namespace"],
+                name: row["name"], action: OutboxItem.Action(rawValue: action) ?? .apply, version: row["version"],
+                attempts: row["attempts"], error: row["error"])
+        }
+    }
+
+    func isPending(_ key: String) throws -> Bool {
+        try Int.fetchOne(db, sql: "SELECT 1 FROM outbox WHERE key = ?", arguments: [key.lowercased()]) != nil
+    }
+
+    /// Done, unless the work changed meanwhile.
+    func finish(_ item: OutboxItem) throws {
+        try db.execute(sql: "DELETE FROM outbox WHERE key = ? AND version = ?", arguments: [item.key, item.version])
+    }
+
+    func fail(_ item: OutboxItem, _ error: String) throws {
+        try db.execute(
+            sql: "UPDATE outbox SET attempts = attempts + 1, error = ? WHERE key = ? AND version = ?",
+            arguments: [error, item.key, item.version])
+    }
+}
