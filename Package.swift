@@ -46,15 +46,120 @@ func tests(
         swiftSettings: house)
 }
 
-/// `OUTRIGGER_TEST_ONLY=KubeCore swift build --build-tests` builds the tests of one module only.
+/// `OUTRIGGER_TEST_ONLY=KubeCore swift build --build-tests` builds one module's tests and what they need, nothing else.
 let onlyTested: String? = Context.environment["OUTRIGGER_TEST_ONLY"]
+
+/// The targets that `name` needs, itself included.
+func closure(of name: String, in targets: [Target]) -> Set<String> {
+    var found: Set<String> = []
+    var pending = [name]
+    while let next = pending.popLast() {
+        guard found.insert(next).inserted, let target = targets.first(where: { $0.name == next }) else { continue }
+        for dependency in target.dependencies {
+            switch dependency {
+            case .byNameItem(let name, _), .targetItem(let name, _): pending.append(name)
+            default: break
+            }
+        }
+    }
+    return found
+}
+
+let products: [Product] = [
+    .executable(name: "outrigger", targets: ["outrigger"]),
+    .executable(name: "outrigger-monitor", targets: ["outrigger-monitor"]),
+]
+
+let targets: [Target] = [
+    // Layer 0: values. No I/O, no clock, no log.
+    module("KubeCore"),
+    module("MLTypes", ["KubeCore", crypto]),
+    module("ControlPlaneAPI", ["KubeCore", "MLTypes"]),
+    module("AzureMLYAML", ["KubeCore", "MLTypes", "ControlPlaneAPI", yams]),
+    // Any layer.
+    module("Telemetry", [logging, nioCore, nioPosix, nioHTTP1, lifecycle]),
+    // Layer 1: access.
+    module("KubeStore", ["KubeCore", grdb, logging]),
+    module(
+        "KubeClient",
+        ["KubeCore", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL, nioFoundation, yams, logging]),
+    module("ControlPlaneClient", ["KubeCore", "ControlPlaneAPI", asyncHTTPClient, nioCore, nioHTTP1, nioSSL, logging]),
+    // Layer 2: loops.
+    module("KubeRuntime", ["KubeCore", lifecycle, logging, collections]),
+    module(
+        "KubeServer",
+        [
+            "KubeCore", "KubeStore", nioCore, nioPosix, nioHTTP1, nioSSL, nioFoundation, nioWebSocket,
+            asyncHTTPClient, crypto, x509, asn1, jwt, yams, lifecycle, logging, collections,
+        ]),
+    // Layer 3: domain.
+    module("KubeControllers", ["KubeCore", "KubeRuntime", crypto, logging, lifecycle]),
+    module("Scheduling", ["KubeCore", "KubeRuntime", logging, lifecycle]),
+    module(
+        "NodeAgent",
+        [
+            "KubeCore", "KubeRuntime", "Telemetry", nioCore, nioPosix, nioHTTP1, nioWebSocket,
+            asyncHTTPClient, subprocess, crypto, logging, lifecycle,
+        ]),
+    module("Extension", ["KubeCore", "KubeRuntime", "MLTypes", "ControlPlaneAPI", crypto, x509, asn1, logging, lifecycle]),
+    module("TrainingOperator", ["KubeCore", "KubeRuntime", "MLTypes", crypto, logging, lifecycle]),
+    module("InferenceOperator", ["KubeCore", "KubeRuntime", "MLTypes", crypto, logging, lifecycle]),
+    module(
+        "InferenceRouter",
+        ["KubeCore", "MLTypes", "Telemetry", nioCore, nioPosix, nioSSL, crypto, logging, lifecycle, collections]),
+    module(
+        "Gateway",
+        ["KubeCore", "KubeRuntime", "MLTypes", "Telemetry", hummingbird, hummingbirdTLS, nioSSL, logging, lifecycle]),
+    module(
+        "ControlPlane",
+        [
+            "KubeCore", "KubeRuntime", "MLTypes", "ControlPlaneAPI", "Telemetry", grdb, hummingbird, hummingbirdTLS, nioCore,
+            nioSSL, nioFoundation, asyncHTTPClient, crypto, jwt, logging, lifecycle,
+        ]),
+    module(
+        "JobRuntime", ["KubeCore", "MLTypes", asyncHTTPClient, nioCore, nioHTTP1, nioSSL, nioFoundation, yams]),
+    // Layer 4: shell.
+    module(
+        "Commands",
+        [
+            "KubeCore", "KubeClient", "KubeRuntime", "KubeStore", "KubeServer", "KubeControllers", "Scheduling",
+            "NodeAgent", "Extension", "MLTypes", "AzureMLYAML", "ControlPlaneAPI", "ControlPlaneClient", "TrainingOperator",
+            "InferenceOperator", "InferenceRouter", "Gateway", "ControlPlane", "JobRuntime", "Telemetry",
+            argumentParser, asyncHTTPClient, yams, crypto, lifecycle, logging, nioCore, nioHTTP1,
+        ]),
+    .executableTarget(name: "outrigger", dependencies: ["Commands"], swiftSettings: house),
+    .executableTarget(name: "outrigger-monitor", path: "Sources/outrigger-monitor"),
+    // Tests.
+    .target(
+        name: "TestSupport", dependencies: ["KubeCore", "KubeRuntime", "KubeStore", "KubeServer", logging],
+        path: "Tests/TestSupport", swiftSettings: house),
+    tests("KubeCore"),
+    tests("Extension", ["KubeCore", "KubeRuntime", "MLTypes", "ControlPlaneAPI", "TestSupport", crypto, x509, asn1, lifecycle, logging]),
+    tests("Gateway", ["KubeCore", "KubeRuntime", "MLTypes", "Telemetry", "TestSupport", asyncHTTPClient, nioCore, nioHTTP1, nioSSL, crypto, x509, asn1, lifecycle, logging]),
+    tests("KubeControllers", ["KubeCore", "KubeRuntime", "Scheduling", "KubeServer", "TestSupport", lifecycle, logging]),
+    tests("Scheduling", ["KubeCore"]),
+    tests("KubeRuntime", ["KubeCore"]),
+    tests("MLTypes", ["KubeCore"]),
+    tests("AzureMLYAML", ["KubeCore"]),
+    tests("JobRuntime", ["KubeCore", "MLTypes"]),
+    tests("InferenceOperator", ["KubeCore", "MLTypes", "TestSupport", lifecycle, logging]),
+    tests("TrainingOperator", ["KubeCore", "MLTypes"]),
+    tests("KubeClient", ["KubeCore"]),
+    tests("KubeServer", ["KubeCore", "KubeStore", "KubeClient", "TestSupport", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL, logging]),
+    tests("KubeStore", ["KubeCore"]),
+    tests("InferenceRouter", ["KubeCore", "MLTypes", "Telemetry", nioCore, nioPosix, nioSSL, crypto, asn1, x509, lifecycle, logging]),
+    tests("NodeAgent", ["KubeCore", "KubeRuntime", "KubeServer", "TestSupport", nioCore, nioPosix, nioHTTP1, nioWebSocket, logging]),
+]
+
+let wanted: [Target] =
+    onlyTested.map { name in
+        let names = closure(of: name + "Tests", in: targets)
+        return targets.filter { names.contains($0.name) }
+    } ?? targets
 
 let package = Package(
     name: "outrigger",
-    products: [
-        .executable(name: "outrigger", targets: ["outrigger"]),
-        .executable(name: "outrigger-monitor", targets: ["outrigger-monitor"]),
-    ],
+    products: onlyTested == nil ? products : [],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-asn1", from: "1.7.0"),
@@ -72,79 +177,6 @@ let package = Package(
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
         .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.0"),
     ],
-    targets: ([
-        // Layer 0: values. No I/O, no clock, no log.
-        module("KubeCore"),
-        module("MLTypes", ["KubeCore", crypto]),
-        module("ControlPlaneAPI", ["KubeCore", "MLTypes"]),
-        module("AzureMLYAML", ["KubeCore", "MLTypes", "ControlPlaneAPI", yams]),
-        // Any layer.
-        module("Telemetry", [logging, nioCore, nioPosix, nioHTTP1, lifecycle]),
-        // Layer 1: access.
-        module("KubeStore", ["KubeCore", grdb, logging]),
-        module(
-            "KubeClient",
-            ["KubeCore", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL, nioFoundation, yams, logging]),
-        module("ControlPlaneClient", ["KubeCore", "ControlPlaneAPI", asyncHTTPClient, nioCore, nioHTTP1, nioSSL, logging]),
-        // Layer 2: loops.
-        module("KubeRuntime", ["KubeCore", lifecycle, logging, collections]),
-        module(
-            "KubeServer",
-            [
-                "KubeCore", "KubeStore", nioCore, nioPosix, nioHTTP1, nioSSL, nioFoundation, nioWebSocket,
-                asyncHTTPClient, crypto, x509, asn1, jwt, yams, lifecycle, logging, collections,
-            ]),
-        // Layer 3: domain.
-        module("KubeControllers", ["KubeCore", "KubeRuntime", crypto, logging, lifecycle]),
-        module("Scheduling", ["KubeCore", "KubeRuntime", logging, lifecycle]),
-        module(
-            "NodeAgent",
-            [
-                "KubeCore", "KubeRuntime", "Telemetry", nioCore, nioPosix, nioHTTP1, nioWebSocket,
-                asyncHTTPClient, subprocess, crypto, logging, lifecycle,
-            ]),
-        module("Extension", ["KubeCore", "KubeRuntime", "MLTypes", "ControlPlaneAPI", crypto, x509, asn1, logging, lifecycle]),
-        module("TrainingOperator", ["KubeCore", "KubeRuntime", "MLTypes", crypto, logging, lifecycle]),
-        module("InferenceOperator", ["KubeCore", "KubeRuntime", "MLTypes", crypto, logging, lifecycle]),
-        module(
-            "InferenceRouter",
-            ["KubeCore", "MLTypes", "Telemetry", nioCore, nioPosix, nioSSL, crypto, logging, lifecycle, collections]),
-        module(
-            "Gateway",
-            ["KubeCore", "KubeRuntime", "MLTypes", "Telemetry", hummingbird, hummingbirdTLS, nioSSL, logging, lifecycle]),
-        module(
-            "ControlPlane",
-            [
-                "KubeCore", "KubeRuntime", "MLTypes", "ControlPlaneAPI", "Telemetry", grdb, hummingbird, hummingbirdTLS, nioCore,
-                nioSSL, nioFoundation, asyncHTTPClient, crypto, jwt, logging, lifecycle,
-            ]),
-        module(
-            "JobRuntime",
-            ["KubeCore", "MLTypes", asyncHTTPClient, nioCore, nioHTTP1, nioSSL, nioFoundation, crypto, subprocess, yams, logging, lifecycle]),
-        // Layer 4: shell.
-        module(
-            "Commands",
-            [
-                "KubeCore", "KubeClient", "KubeRuntime", "KubeStore", "KubeServer", "KubeControllers", "Scheduling",
-                "NodeAgent", "Extension", "MLTypes", "AzureMLYAML", "ControlPlaneAPI", "ControlPlaneClient", "TrainingOperator",
-                "InferenceOperator", "InferenceRouter", "Gateway", "ControlPlane", "JobRuntime", "Telemetry",
-                argumentParser, subprocess, yams, crypto, x509, asn1, lifecycle, logging, nioCore, nioPosix, nioSSL,
-            ]),
-        .executableTarget(name: "outrigger", dependencies: ["Commands"], swiftSettings: house),
-        .executableTarget(name: "outrigger-monitor", path: "Sources/outrigger-monitor"),
-        // Tests.
-        .target(
-            name: "TestSupport", dependencies: ["KubeCore", "KubeRuntime", "KubeStore", "KubeServer", logging],
-            path: "Tests/TestSupport", swiftSettings: house),
-        tests("KubeCore"),
-        tests("KubeClient", ["KubeCore"]),
-        tests("KubeServer", ["KubeCore", "KubeStore", "KubeClient", "TestSupport", nioHTTP1, logging]),
-        tests("KubeStore", ["KubeCore"]),
-        tests("InferenceRouter", ["KubeCore", "MLTypes", "Telemetry", nioCore, nioPosix, nioSSL, crypto, asn1, x509, lifecycle, logging]),
-        tests("NodeAgent", [nioCore, nioPosix, logging]),
-    ] as [Target]).filter { target in
-        guard let onlyTested, target.type == .test else { return true }
-        return target.name == onlyTested + "Tests"
-    },
+    targets: wanted,
     swiftLanguageModes: [.v6]
 )

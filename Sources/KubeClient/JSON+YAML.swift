@@ -68,7 +68,7 @@ extension JSON {
 
 /// Turns composed nodes into JSON; bounded, because aliases can make a small text huge.
 private struct NodeConverter {
-    private static let maximumNodes = 2_000_000
+    private static let maximumNodes = 500_000
     private static let maximumDepth = 200
     private var nodes = 0
 

@@ -1,6 +1,10 @@
 /// Why text is no quantity.
 package struct QuantityParseError: Error, Sendable, CustomStringConvertible {
+    /// What was read.
     package var text: String
+
+    package init(text: String) { self.text = text }
+
     package var description: String {
         "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
     }

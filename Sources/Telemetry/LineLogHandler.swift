@@ -27,7 +27,7 @@ struct LineLogHandler: LogHandler {
         var values = metadata
         if let extra = event.metadata { values.merge(extra) { $1 } }
         if let error = event.error { values["error"] = .string("\(error)") }
-        let time = Timestamp.now()
+        let time = LogTime.now()
         let message = event.message.description
         var line: [UInt8] = []
         line.reserveCapacity(160)

@@ -1,1 +1,3 @@
-print("outrigger")
+internal import Commands
+
+await Outrigger.start()

@@ -17,13 +17,13 @@ struct ClientError: Error, CustomStringConvertible {
 /// A client that sends exactly the bytes it is told to.
 final class RawClient {
     private let channel: any Channel
-    private var stream: AsyncStream<ByteBuffer>.Iterator
+    private let stream: AsyncStream<ByteBuffer>
     private var received: [UInt8] = []
     private var isAtEnd = false
 
     private init(channel: any Channel, stream: AsyncStream<ByteBuffer>) {
         self.channel = channel
-        self.stream = stream.makeAsyncIterator()
+        self.stream = stream
     }
 
     static func connect(_ port: Int, tls: NIOSSLContext? = nil) async throws -> RawClient {
@@ -53,12 +53,13 @@ final class RawClient {
 
     /// False at the end of the stream.
     private func more() async -> Bool {
-        guard !isAtEnd, let buffer = await stream.next() else {
-            isAtEnd = true
-            return false
+        guard !isAtEnd else { return false }
+        for await buffer in stream {
+            received += Array(buffer.readableBytesView)
+            return true
         }
-        received += Array(buffer.readableBytesView)
-        return true
+        isAtEnd = true
+        return false
     }
 
     /// Waits until the received bytes hold `text` and takes everything up to its end.

@@ -143,7 +143,7 @@ struct ObjectStoreTests {
     func cursor() async throws {
         let store = try ObjectStore(path: nil)
         let cursor = store.cursor("configmaps", namespace: "a", after: store.revision)
-        async let waiting = cursor.next()
+        async let waiting = cursor.next(deadline: nil)
         try await store.put(configMap("other", namespace: "b"))
         let wanted = try await store.put(configMap("one"))
         guard case .changes(let changes, _) = try await waiting else {
@@ -202,7 +202,8 @@ struct ObjectStoreTests {
     @Test("Waiting for a revision ends when it is reached")
     func waitForRevision() async throws {
         let store = try ObjectStore(path: nil)
-        async let isReached = store.waitFor(store.revision + 2, seconds: 30)
+        let wanted = store.revision + 2
+        async let isReached = store.waitFor(wanted, seconds: 30)
         try await store.put(configMap("one"))
         try await store.put(configMap("two"))
         #expect(await isReached)

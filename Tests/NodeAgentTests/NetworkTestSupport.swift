@@ -57,15 +57,22 @@ struct FixedObjects: ResourceAPI {
 /// Runs a program and gives its exit status and output.
 @discardableResult
 func runProgram(_ arguments: [String], environment: [String: String] = [:]) throws -> (status: Int32, output: String) {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = arguments
-    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-    let pipe = Pipe()
-    process.standardOutput = pipe
-    process.standardError = pipe
-    try process.run()
-    let data = pipe.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    return (process.terminationStatus, String(decoding: data, as: UTF8.self))
+    let words = environment.map { "\($0.key)=\(quoted($0.value))" } + arguments.map(quoted)
+    return runShell(words.joined(separator: " ") + " 2>&1")
 }
+
+/// Runs a line of shell.
+func runShell(_ line: String) -> (status: Int32, output: String) {
+    guard let pipe = popen(line, "r") else { return (-1, "popen failed") }
+    var output: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    while true {
+        let count = fread(&buffer, 1, buffer.count, pipe)
+        guard count > 0 else { break }
+        output += buffer[0..<count]
+    }
+    let status = pclose(pipe)
+    return (status & 0x7f == 0 ? (status >> 8) & 0xff : -1, String(decoding: output, as: UTF8.self))
+}
+
+func quoted(_ word: String) -> String { "'" + word.replacing("'", with: "'\\''") + "'" }

@@ -286,7 +286,7 @@ extension K8sExtension {
                     return Message.warning("extension \(name) does not exist on \(cluster.clusterName)")
                 }
                 try await session.delete(
-                    collection + "/" + name, query: force ? "forceDelete=true" : nil, waits: !noWait)
+                    collection + "/" + name, query: force ? ["forceDelete": "true"] : [:], waits: !noWait)
             }
         }
     }

@@ -17,7 +17,7 @@ enum AssetQueries {
         guard label == nil || label == "latest" else {
             throw CommandError("--label \(label ?? ""): unknown label", remedy: "use latest", exitStatus: 2)
         }
-        guard let latest = try await session.list(base, query: "$orderBy=createdtime%20desc&$top=1").first else {
+        guard let latest = try await session.list(base, query: ["$orderBy": "createdtime desc", "$top": "1"]).first else {
             throw CommandError(
                 "\(collection) \(name) has no versions", remedy: "list them with 'list --name \(name)'", exitStatus: 3)
         }

@@ -94,7 +94,7 @@ struct ComputeCommands: AsyncParsableCommand {
             try Confirmation.ask("Detach compute \(name)?", isGiven: yes)
             try await workspace.withSession {
                 try await $0.delete(
-                    $0.workspaceID + "/computes/" + name, query: "underlyingResourceAction=Detach", waits: !noWait)
+                    $0.workspaceID + "/computes/" + name, query: ["underlyingResourceAction": "Detach"], waits: !noWait)
             }
         }
     }

@@ -62,7 +62,7 @@ struct JobService: Sendable {
         try t.put(&job)
         try addRun(t, scope, job, experiment, caller: caller)
         try addGrants(t, scope, job, plan)
-        try enqueue(t, job)
+        try ClusterObjects.enqueue(t, job)
         return job
     }
 
@@ -83,12 +83,6 @@ struct JobService: Sendable {
         try t.grant(subject, container: scope.artifactContainer, prefix: Scope.runFolder(job.name), canWrite: true)
         for output in plan.outputs.values { try t.grant(subject, container: output.container, prefix: output.name, canWrite: true) }
         for place in plan.readable { try t.grant(subject, container: place.container, prefix: place.name, canWrite: false) }
-    }
-
-    static func enqueue(_ t: Transaction, _ job: Document, action: OutboxItem.Action = .apply) throws {
-        try t.enqueue(
-            job.key, cluster: job.hidden["cluster"]?.stringValue ?? "", resource: MLResources.amlJobs.plural,
-            namespace: job.hidden["namespace"]?.stringValue ?? "default", name: JobPlan.objectName(job.name), action: action)
     }
 
     /// What may change after the submission; anything else is another job.
@@ -119,7 +113,7 @@ struct JobService: Sendable {
             job[property: "status"] = "CancelRequested"
             job[property: "statusMessage"] = "Canceling was asked for."
             try t.put(&job)
-            try JobService.enqueue(t, job)
+            try ClusterObjects.enqueue(t, job)
             return job
         }
     }
@@ -131,7 +125,7 @@ struct JobService: Sendable {
             guard JobState.isEnded(job) else {
                 throw ARMError.conflict("JobIsActive", "Job '\(name)' is '\(job[property: "status"]?.stringValue ?? "")'; cancel it and wait for its end first.")
             }
-            try JobService.enqueue(t, job, action: .delete)
+            try ClusterObjects.enqueue(t, job, action: .delete)
             try t.remove(job.id)
             try t.removeRun(job.name)
             try t.revoke(Caller.runSubject(workspace: scope.key, name: job.name))
@@ -154,7 +148,6 @@ struct JobService: Sendable {
     func resource(_ job: Document) -> JSON {
         var resource = job.resource
         var properties = resource["properties"] ?? .object([:])
-        let scopeID = job.parent
         let workspace = String(job.id.dropLast("/jobs/".count + job.name.count))
         let studio = core.publicURL + "/runs/\(job.name)?wsid=\(workspace)"
         properties["services"] = [
@@ -169,7 +162,6 @@ struct JobService: Sendable {
         ]
         if let notes = job.hidden["notes"]?.arrayValue, !notes.isEmpty { properties["notes"] = .array(notes) }
         properties["creationContext"] = resource["systemData"]
-        properties["computeId"] = properties["computeId"] ?? .string(scopeID)
         resource["properties"] = properties
         return resource
     }

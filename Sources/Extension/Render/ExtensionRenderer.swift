@@ -1,4 +1,4 @@
-package import KubeCore
+internal import KubeCore
 internal import MLTypes
 
 /// Everything that decides what is installed.

@@ -32,7 +32,7 @@ enum AccessLog {
 
     private static func append(_ record: AccessRecord, epoch: UInt64, to bytes: inout [UInt8]) {
         let wall = epoch + record.started
-        let time = Timestamp.text(seconds: Int(wall / 1_000_000_000), milliseconds: Int(wall / 1_000_000 % 1000))
+        let time = LogTime.text(seconds: Int(wall / 1_000_000_000), milliseconds: Int(wall / 1_000_000 % 1000))
         bytes += "{\"time\":\"\(time)\",\"requestId\":\"\(record.id.text)\"".utf8
         if let id = record.clientRequestID { append("clientRequestId", id, to: &bytes) }
         if let endpoint = record.endpoint { append("endpoint", endpoint.name, to: &bytes) }

@@ -71,8 +71,9 @@ struct ReplicaSetGeneration: Sendable {
             ($0.creationTimestamp ?? "", $0.name) < ($1.creationTimestamp ?? "", $1.name)
         }
         // With several of one template (made by hand) the oldest counts, so that the choice never changes.
-        current = sorted.first(where: facts.isCurrent)
-        old = sorted.filter { $0.uid != current?.uid }
+        let present = sorted.first(where: facts.isCurrent)
+        current = present
+        old = sorted.filter { $0.uid != present?.uid }
     }
 
     var all: [KubeObject] { old + (current.map { [$0] } ?? []) }

@@ -137,7 +137,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
         keepsAlive = false
         isHead = false
         state = .refusing
-        Self.send(.error(error), version: head.version, keepsAlive: false, isHead: false, to: context.channel)
+        Exchange.send(.error(error), version: head.version, keepsAlive: false, isHead: false, to: context.channel)
     }
 
     private func start(_ head: HTTPRequestHead, _ body: [UInt8], _ context: ChannelHandlerContext) {
@@ -155,66 +155,19 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
             method: head.method, path: PercentText.decode(head.uri[..<mark]),
             query: RequestQuery(head.uri[mark...].dropFirst()), uri: head.uri, headers: head.headers, body: body,
             certificateUser: certificateUser, peer: context.remoteAddress?.ipAddress ?? "")
-        let (responder, channel, version, keepsAlive, isHead) = (
-            responder, context.channel, head.version, keepsAlive, isHead
-        )
-        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        let exchange = Exchange(
+            responder: responder, request: request, channel: context.channel, version: head.version,
+            keepsAlive: keepsAlive, isHead: isHead, loop: LoopSide(handler: self, context: context))
         // Leaves the callback; `channelInactive` cancels it, and it ends with its request.
-        task = Task {
-            switch await responder.respond(to: request) {
-            case .response(let response):
-                Self.send(response, version: version, keepsAlive: keepsAlive, isHead: isHead, to: channel)
-            case .stream(let status, let headers, let body):
-                channel.eventLoop.execute { bound.value.0.beginStream() }
-                await Self.stream(status, headers, version, keepsAlive, isHead, channel, body)
-            case .tunnel(let path, let head):
-                channel.eventLoop.execute {
-                    let (handler, context) = bound.value
-                    handler.beginTunnel(to: path, head: head, context)
-                }
-            }
-        }
+        task = Task { await exchange.run() }
     }
 
-    private func beginStream() {
+    fileprivate func beginStream() {
         isStreaming = true
         if isQuiescing { task?.cancel() }
     }
 
     // MARK: Answers
-
-    private static func send(
-        _ response: ServerResponse, version: HTTPVersion, keepsAlive: Bool, isHead: Bool, to channel: any Channel
-    ) {
-        var head = HTTPResponseHead(version: version, status: response.status, headers: response.headers)
-        if response.status != .notModified {
-            head.headers.replaceOrAdd(name: "Content-Length", value: String(response.body.count))
-        }
-        if !keepsAlive { head.headers.replaceOrAdd(name: "Connection", value: "close") }
-        let body: ByteBuffer? = isHead || response.body.isEmpty ? nil : ByteBuffer(bytes: response.body)
-        let finalHead = head
-        channel.eventLoop.execute {
-            channel.write(HTTPServerResponsePart.head(finalHead), promise: nil)
-            if let body { channel.write(HTTPServerResponsePart.body(.byteBuffer(body)), promise: nil) }
-            channel.writeAndFlush(HTTPServerResponsePart.end(nil), promise: nil)
-        }
-    }
-
-    private static func stream(
-        _ status: HTTPResponseStatus, _ headers: HTTPHeaders, _ version: HTTPVersion, _ keepsAlive: Bool, _ isHead: Bool,
-        _ channel: any Channel, _ body: @Sendable (StreamWriter) async throws -> Void
-    ) async {
-        var head = HTTPResponseHead(version: version, status: status, headers: headers)
-        if !keepsAlive { head.headers.replaceOrAdd(name: "Connection", value: "close") }
-        channel.writeAndFlush(HTTPServerResponsePart.head(head), promise: nil)
-        do {
-            if !isHead { try await body(StreamWriter(channel: channel)) }
-            channel.writeAndFlush(HTTPServerResponsePart.end(nil), promise: nil)
-        } catch {
-            // The only way left to say that the answer is not whole.
-            channel.close(promise: nil)
-        }
-    }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         let part = unwrapOutboundIn(data)
@@ -256,7 +209,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
 extension ConnectionHandler {
     /// Connects to the socket, takes HTTP off this connection and lets bytes flow.
-    private func beginTunnel(to path: String, head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+    fileprivate func beginTunnel(to path: String, head: HTTPRequestHead, _ context: ChannelHandlerContext) {
         let channel = context.channel
         let logger = logger
         let (version, bound) = (head.version, NIOLoopBound((self, context), eventLoop: context.eventLoop))
@@ -275,8 +228,83 @@ extension ConnectionHandler {
                 let refusal = APIError(
                     code: 502, reason: .init(rawValue: "BadGateway"),
                     message: "error dialing backend: \(path): \(error)")
-                Self.send(.error(refusal), version: version, keepsAlive: false, isHead: false, to: channel)
+                Exchange.send(.error(refusal), version: version, keepsAlive: false, isHead: false, to: channel)
             }
+        }
+    }
+}
+
+/// The handler as its request's task sees it.
+private struct LoopSide: Sendable {
+    private let handler: NIOLoopBound<ConnectionHandler>
+    private let context: NIOLoopBound<ChannelHandlerContext>
+    private let eventLoop: any EventLoop
+
+    init(handler: ConnectionHandler, context: ChannelHandlerContext) {
+        eventLoop = context.eventLoop
+        self.handler = NIOLoopBound(handler, eventLoop: eventLoop)
+        self.context = NIOLoopBound(context, eventLoop: eventLoop)
+    }
+
+    func beginStream() {
+        eventLoop.execute { handler.value.beginStream() }
+    }
+
+    func beginTunnel(to path: String, head: HTTPRequestHead) {
+        eventLoop.execute { handler.value.beginTunnel(to: path, head: head, context.value) }
+    }
+}
+
+/// One request on its way through the responder and back to the connection.
+private struct Exchange: Sendable {
+    let responder: any RequestResponder
+    let request: ServerRequest
+    let channel: any Channel
+    let version: HTTPVersion
+    let keepsAlive: Bool
+    let isHead: Bool
+    let loop: LoopSide
+
+    func run() async {
+        switch await responder.respond(to: request) {
+        case .response(let response):
+            Self.send(response, version: version, keepsAlive: keepsAlive, isHead: isHead, to: channel)
+        case .stream(let status, let headers, let body):
+            loop.beginStream()
+            await stream(status, headers, body)
+        case .tunnel(let path, let head): loop.beginTunnel(to: path, head: head)
+        }
+    }
+
+    static func send(
+        _ response: ServerResponse, version: HTTPVersion, keepsAlive: Bool, isHead: Bool, to channel: any Channel
+    ) {
+        var head = HTTPResponseHead(version: version, status: response.status, headers: response.headers)
+        if response.status != .notModified {
+            head.headers.replaceOrAdd(name: "Content-Length", value: String(response.body.count))
+        }
+        if !keepsAlive { head.headers.replaceOrAdd(name: "Connection", value: "close") }
+        let body: ByteBuffer? = isHead || response.body.isEmpty ? nil : ByteBuffer(bytes: response.body)
+        let finalHead = head
+        channel.eventLoop.execute {
+            channel.write(HTTPServerResponsePart.head(finalHead), promise: nil)
+            if let body { channel.write(HTTPServerResponsePart.body(.byteBuffer(body)), promise: nil) }
+            channel.writeAndFlush(HTTPServerResponsePart.end(nil), promise: nil)
+        }
+    }
+
+    private func stream(
+        _ status: HTTPResponseStatus, _ headers: HTTPHeaders, _ body: @Sendable (StreamWriter) async throws -> Void
+    ) async {
+        var head = HTTPResponseHead(version: version, status: status, headers: headers)
+        if !keepsAlive { head.headers.replaceOrAdd(name: "Connection", value: "close") }
+        channel.writeAndFlush(HTTPServerResponsePart.head(head), promise: nil)
+        do {
+            if !isHead { try await body(StreamWriter(channel: channel)) }
+            channel.writeAndFlush(HTTPServerResponsePart.end(nil), promise: nil)
+        } catch {
+            // The only way left to say that the answer is not whole.
+            channel.close(promise: nil)
         }
     }
 }

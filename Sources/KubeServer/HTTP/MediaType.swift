@@ -83,7 +83,7 @@ enum MediaType {
         accept header: [String], allows: (Shape) -> Bool = { $0 == .object }
     ) throws(APIError) -> Choice {
         let clauses = clauses(header)
-        if clauses.isEmpty { return Choice(format: .json, shape: .object) }
+        if header.allSatisfy({ $0.trimmingSpaces().isEmpty }) { return Choice(format: .json, shape: .object) }
         for clause in clauses {
             guard let format = clause.format, let shape = shape(clause.parameters), allows(shape) else { continue }
             return Choice(format: format, shape: shape)

@@ -49,7 +49,9 @@ struct RequestQuery: Sendable, Hashable {
         var value: String
     }
 
-    init(_ text: some StringProtocol = "") {
+    init() {}
+
+    init(_ text: some StringProtocol) {
         for part in text.split(separator: "&", omittingEmptySubsequences: true) {
             let equals = part.firstIndex(of: "=") ?? part.endIndex
             let value = equals < part.endIndex ? part[part.index(after: equals)...] : ""

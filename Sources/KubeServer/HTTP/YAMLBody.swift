@@ -51,7 +51,7 @@ extension JSON {
 }
 
 private struct YAMLReader {
-    private static let maximumNodes = 1_000_000
+    private static let maximumNodes = 500_000
     private static let maximumDepth = 200
     private var nodes = 0
 

@@ -15,6 +15,7 @@ enum BuiltInSchemas {
         private var shared: [String: Schema] = [:]
         private var bodies: [(Schema, [Substring])] = []
         private let defaults = DefaultTable.values
+        private let statusRoots = KindRows.statusRoots
 
         mutating func build() -> [String: Schema] {
             for text in MessageTable.all { declare(text) }
@@ -50,7 +51,7 @@ enum BuiltInSchemas {
                     let name = String(words[0])
                     let made = Schema(
                         form: .object, name: name, isAtomic: words.dropFirst().contains("atomic"),
-                        defaulter: DefaultRules.all[name])
+                        hasSeparateStatus: statusRoots.contains(name), defaulter: DefaultRules.all[name])
                     messages[name] = made
                     schema = made
                 } else {

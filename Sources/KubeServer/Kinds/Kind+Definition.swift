@@ -46,6 +46,7 @@ extension Kind {
             type: type, singular: names["singular"]?.stringValue, listKind: names["listKind"]?.stringValue,
             verbs: ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"], schema: schema)
         kind.isCustom = true
+        kind.openAPI = version["schema"]?["openAPIV3Schema"]?.bytes
         // Upstream demands a resourceVersion to replace a custom resource.
         kind.allowsUnconditionalUpdate = false
         kind.shortNames = names["shortNames"]?.stringArray ?? []

@@ -79,6 +79,8 @@ package struct Kind: Sendable {
     /// PUT without a resourceVersion is accepted.
     package var allowsUnconditionalUpdate = true
     package var scalePaths: ScalePaths?
+    /// The `openAPIV3Schema` of a custom resource as compact JSON, for the OpenAPI documents.
+    package var openAPI: [UInt8]?
     /// The version in which objects are kept; equals `type.version` for built-in kinds.
     package var storageVersion: String
 

@@ -3,6 +3,13 @@
 ///
 /// Flags: `create` (answered, not kept), `upsert` (PUT makes absent objects), `conditional` (PUT needs a resourceVersion).
 enum KindRows {
+    /// Messages of the kinds with a status subresource.
+    static var statusRoots: Set<String> {
+        Set(
+            text.split(separator: "\n").filter { $0.contains(" sub=status") }
+                .compactMap { $0.split(separator: " ").dropFirst(4).first.map(String.init) })
+    }
+
     static let text = """
         v1 Binding bindings namespaced core.v1.Binding create
         v1 ConfigMap configmaps namespaced core.v1.ConfigMap short=cm

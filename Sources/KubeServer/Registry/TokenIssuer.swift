@@ -1,4 +1,3 @@
-package import KubeCore
 
 /// What a service-account token is asked for.
 package struct TokenOrder: Sendable, Hashable {

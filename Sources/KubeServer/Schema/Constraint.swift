@@ -330,16 +330,22 @@ struct ConstraintChecker {
     }
 
     private mutating func checkRules(_ value: JSON, _ rule: Constraint, path: String, old: JSON?) {
-        for validation in rule.rules {
-            if let error = validation.check(value, old: old, path: path) { errors.append(error) }
+        let isUnchanged = old == value
+        for validation in rule.rules where validation.isTransition || !isUnchanged {
+            if let error = validation.check(value, old: old, rule, path: path) { errors.append(error) }
         }
+        guard isUnchanged else { return }
         // An unchanged value still has its transition rules further down.
-        guard let old, old == value else { return }
         switch value {
         case .object(let members):
             for (key, child) in members {
                 guard let inner = rule.properties[key] ?? rule.additional else { continue }
                 checkRules(child, inner, path: path.isEmpty ? key : path + "." + key, old: child)
+            }
+        case .array(let elements) where rule.listType == .map:
+            guard let inner = rule.items else { return }
+            for (index, child) in elements.enumerated() {
+                checkRules(child, inner, path: "\(path)[\(index)]", old: child)
             }
         default: break
         }

@@ -81,9 +81,7 @@ enum PodStatus {
         let extra: [String: JSON] = generation > 0 ? ["observedGeneration": JSON(generation)] : [:]
         let isFinished = phase == "Succeeded" || phase == "Failed"
         func set(_ type: String, _ isTrue: Bool, _ reason: String, _ message: String) {
-            var all = extra
-            if list[type]?["lastProbeTime"] == nil { all["lastProbeTime"] = .null }
-            list.set(type, isTrue ? "True" : "False", reason: reason, message: message, now: now, extra: all)
+            list.set(type, isTrue ? "True" : "False", reason: reason, message: message, now: now, extra: extra)
         }
         let hasSandbox = input.isSandboxReady && !input.isTornDown
         set("PodReadyToStartContainers", hasSandbox, "", "")

@@ -60,6 +60,7 @@ package final class BridgePodNetwork: PodNetwork {
             try netlink.addPair(
                 interface, peer: "eth0", peerNamespace: descriptor, master: bridge, mtu: HostNetwork.defaultMTU())
         }
+        if let index = Netlink.index(of: interface) { try netlink.setHairpin(index) }
         let gateway = network.gateway
         try await NetworkNamespace.perform(in: descriptor) {
             let inside = try Netlink()

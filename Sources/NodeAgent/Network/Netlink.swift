@@ -7,6 +7,7 @@ final class Netlink {
     /// Message types of the kernel's `rtnetlink.h`.
     private enum Message: UInt16 {
         case newLink = 16
+        case setLink = 19
         case deleteLink = 17
         case newAddress = 20
         case newRoute = 24
@@ -72,6 +73,14 @@ final class Netlink {
         var body = NetlinkBytes.link(index: index, flags: 1)
         body.attribute(10, master)
         try send(.newLink, flags: 0, body, "attach interface \(index) to its bridge")
+    }
+
+    /// Lets the bridge send frames back to the port they came from: where the kernel filters bridged frames, a pod that reaches
+    /// itself through its own Service never leaves the bridge.
+    func setHairpin(_ index: UInt32) throws {
+        var body = NetlinkBytes.link(index: index, family: UInt32(AF_BRIDGE))
+        body.nested(12 | 0x8000) { $0.attribute(4, [1]) }
+        try send(.setLink, flags: 0, body, "set hairpin mode of interface \(index)")
     }
 
     func deleteLink(_ index: UInt32) throws {
@@ -153,9 +162,9 @@ struct NetlinkBytes {
     private(set) var bytes: [UInt8] = []
 
     /// `struct ifinfomsg`; `flags` are set, and only those are changed.
-    static func link(index: UInt32 = 0, flags: UInt32 = 0) -> NetlinkBytes {
+    static func link(index: UInt32 = 0, flags: UInt32 = 0, family: UInt32 = 0) -> NetlinkBytes {
         var body = NetlinkBytes()
-        body.append(UInt32(0))
+        body.append(family)
         body.append(index)
         body.append(flags)
         body.append(flags)

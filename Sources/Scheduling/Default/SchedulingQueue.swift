@@ -52,8 +52,8 @@ struct SchedulingQueue: Sendable {
     mutating func next() -> Entry? {
         if !isSorted {
             // Removed pods leave their keys behind; a sort drops them.
-            ready = ready.filter { entries[$0]?.state == .ready }
-            ready.sort { precedes($1, $0) }
+            let present = ready.compactMap { entries[$0] }.filter { $0.state == .ready }
+            ready = present.sorted { Self.precedes($1, $0) }.map(\.pod.key)
             isSorted = true
         }
         while let key = ready.popLast() {
@@ -66,8 +66,7 @@ struct SchedulingQueue: Sendable {
         return nil
     }
 
-    private func precedes(_ left: ObjectKey, _ right: ObjectKey) -> Bool {
-        guard let left = entries[left], let right = entries[right] else { return false }
+    private static func precedes(_ left: Entry, _ right: Entry) -> Bool {
         if left.pod.priority != right.pod.priority { return left.pod.priority > right.pod.priority }
         return left.order < right.order
     }

@@ -30,6 +30,9 @@ extension ManagedFields {
             if subresource == "status" {
                 result.members = result.members.intersection([.field("status")])
                 result.children = result.children.filter { $0.key == .field("status") }
+            } else if subresource.isEmpty, type.schema?.hasSeparateStatus ?? false {
+                result.members.remove(.field("status"))
+                result.children[.field("status")] = nil
             }
             return result
         }
@@ -66,8 +69,8 @@ extension ManagedFields.Request {
         if let live, managers.isEmpty { managers = beforeFirstApply(live) }
         let identity = Managers.Identity(manager: manager, operation: "Apply", apiVersion: "", subresource: subresource)
         let previous = managers.entries[identity]
-        let set = owned(type.fieldSet(config))
-        var merged = type.merge(live.map { withoutManagers($0.json) }, config)
+        let set = owned(type.fieldSet(writable(config)))
+        var merged = type.merge(live.map { withoutManagers($0.json) }, writable(config))
         managers.entries[identity] = Managers.Entry(set: set, apiVersion: apiVersion, time: previous?.time ?? now)
         if let last = previous?.set, !last.isEmpty { merged = prune(merged, last: last, managers: managers) }
 
@@ -85,6 +88,15 @@ extension ManagedFields.Request {
         var result = KubeObject(merged)
         result["metadata", "managedFields"] = managers.json
         return result
+    }
+
+    /// The part of a configuration that this address writes: the status or everything else.
+    private func writable(_ config: JSON) -> JSON {
+        guard type.schema?.hasSeparateStatus ?? false, case .object(let members) = config else { return config }
+        if subresource == "status" {
+            return .object(members.filter { ["apiVersion", "kind", "status"].contains($0.key) })
+        }
+        return subresource.isEmpty ? .object(members.filter { $0.key != "status" }) : config
     }
 
     /// An object from before ownership was tracked: one manager owns what is there.

@@ -20,13 +20,10 @@ package struct ManagedFields {
         if let duplicate = type.duplicate(config) {
             throw APIError.badRequest("failed to create typed patch object (\(applied.key); \(apiVersion), Kind=\(applied.kind)): \(duplicate)")
         }
-        if manager == kubectl, let live, live.annotations[lastApplied] != nil {
-            config[path: "metadata", "annotations", lastApplied] = .string(lastAppliedText(config))
-        }
         let request = Request(
             manager: manager, subresource: subresource ?? "", apiVersion: apiVersion, now: now, type: type)
         do {
-            return try request.apply(live: live, config: config, force: force)
+            return withLastApplied(try request.apply(live: live, config: config, force: force), config, live, manager)
         } catch {
             // kubectl's move from client-side to server-side apply may take what the annotation says it set itself.
             guard manager == kubectl, !force, let live, let text = live.annotations[lastApplied],
@@ -39,7 +36,7 @@ package struct ManagedFields {
             }
             guard rest.isEmpty else { throw ApplyConflict(conflicts: rest).apiError }
             do {
-                return try request.apply(live: live, config: config, force: true)
+                return withLastApplied(try request.apply(live: live, config: config, force: true), config, live, manager)
             } catch {
                 throw error.apiError
             }
@@ -70,10 +67,16 @@ package struct ManagedFields {
     private static let kubectl = "kubectl"
     private static let lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
 
-    private static func lastAppliedText(_ config: JSON) -> String {
+    /// Keeps the annotation of client-side apply current, so that a user may go back to it.
+    private static func withLastApplied(
+        _ object: KubeObject, _ config: JSON, _ live: KubeObject?, _ manager: String
+    ) -> KubeObject {
+        guard manager == kubectl, live?.annotations[lastApplied] != nil else { return object }
         var copy = config
         copy["metadata"]?["annotations"]?[lastApplied] = nil
-        return copy.text + "\n"
+        var result = object
+        result["metadata", "annotations", lastApplied] = .string(copy.text + "\n")
+        return result
     }
 }
 

@@ -175,11 +175,14 @@ extension ApplyType {
             result.modified.members.insert(step)
         }
         guard !isLeaf else { return }
-        let inner = compare(old ?? empty(like: new), new ?? empty(like: old))
+        let inner = compare(present(old) ?? empty(like: new), present(new) ?? empty(like: old))
         if !inner.added.isEmpty { result.added.children[step] = inner.added }
         if !inner.modified.isEmpty { result.modified.children[step] = inner.modified }
         if !inner.removed.isEmpty { result.removed.children[step] = inner.removed }
     }
+
+    /// Null stands for an empty container.
+    private func present(_ value: JSON?) -> JSON? { value == .null ? nil : value }
 
     private func empty(like other: JSON?) -> JSON {
         if case .array? = other { return .array([]) }

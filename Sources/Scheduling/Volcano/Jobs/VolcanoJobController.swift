@@ -59,11 +59,6 @@ final class VolcanoJobController: Sendable {
             else { return [] }
             return [ObjectKey(namespace: event.object.namespace, name: name)]
         }
-        let jobs = self.jobs
-        // Jobs that were refused because of their queue.
-        controller.watch(queues) { event in
-            jobs.list().filter { $0["status", "state", "phase"]?.stringValue ?? "" == "" }.map(\.key)
-        }
         return controller
     }
 
@@ -94,7 +89,8 @@ final class VolcanoJobController: Sendable {
         }
         let job = VolcanoJob(object)
         let pods = self.pods.list(index: Self.jobIndex, value: object.uid)
-        if let outcome = try await expire(job) { return outcome }
+        let timeToLive = try await expire(job)
+        if timeToLive == .zero { return .settled }
         let group = groups.get(ObjectKey(namespace: key.namespace, name: job.groupName))
         let gone = (evictions.withLock { $0.removeValue(forKey: key) } ?? []).filter { isCurrent($0, job) }
         let asked = commands.list(index: Self.jobIndex, value: object.uid)
@@ -105,15 +101,26 @@ final class VolcanoJobController: Sendable {
         let plan = JobPlan(
             job: job, pods: pods, group: group, evictions: gone,
             commands: asked.compactMap { $0["action"]?.stringValue }, errors: errors, now: now())
-        if plan.phase != job.phase || plan.retryCount != job.retryCount {
-            // The decision is kept before anything is deleted, so that a crash in between repeats it and not the cause.
-            try await write(job, plan, pods)
+        do {
+            try await apply(plan, job, group, pods, asked)
+        } catch {
+            // What was seen must not be lost because a write failed.
+            evictions.withLock { $0[key, default: []].insert(contentsOf: gone, at: 0) }
+            throw error
         }
+        let waits = [plan.recheck.map { Duration.milliseconds(Int(max($0 - now(), 0) * 1000) + 50) }, timeToLive]
+        return waits.compactMap { $0 }.min().map { .recheck(after: $0) } ?? .settled
+    }
+
+    private func apply(
+        _ plan: JobPlan, _ job: VolcanoJob, _ group: KubeObject?, _ pods: [KubeObject], _ asked: [KubeObject]
+    ) async throws {
+        let isDecision = plan.phase != job.phase || plan.retryCount != job.retryCount
+        // A decision is kept before anything is deleted, so that a crash in between repeats it and not its cause.
+        if isDecision { try await write(job, plan, pods) }
         try await carryOut(plan, job, group, pods)
         for command in asked { try await api.deleteIfPresent(VolcanoNames.commands, command.key) }
-        if plan.phase == job.phase, plan.retryCount == job.retryCount { try await write(job, plan, pods) }
-        guard let recheck = plan.recheck else { return .settled }
-        return .recheck(after: .milliseconds(Int(max(recheck - now(), 0) * 1000) + 50))
+        if !isDecision { try await write(job, plan, pods) }
     }
 
     private func isCurrent(_ event: JobEvent, _ job: VolcanoJob) -> Bool {
@@ -123,6 +130,7 @@ final class VolcanoJobController: Sendable {
 
     private func queue(_ name: String) async throws -> KubeObject? {
         if let known = queues.get(ObjectKey(name: name)) { return known }
+        if name == VolcanoNames.defaultQueue { try await VolcanoQueueController.ensureDefaultQueue(api) }
         return try await api.find(VolcanoNames.queues, name: name)
     }
 
@@ -193,15 +201,15 @@ final class VolcanoJobController: Sendable {
         }
     }
 
-    /// Deletes a finished job whose time to live is over; nil when there is more to do.
-    private func expire(_ job: VolcanoJob) async throws -> ReconcileOutcome? {
+    /// Deletes a finished job whose time to live is over and returns zero; otherwise the time left, or nil without one.
+    private func expire(_ job: VolcanoJob) async throws -> Duration? {
         guard let ttl = job.ttlSecondsAfterFinished, JobPlan.isFinal(job.phase), !job.object.isTerminating,
             let end = job.object["status", "state", "lastTransitionTime"]?.stringValue.flatMap({ Timestamp.seconds($0) })
         else { return nil }
         let rest = end + Double(ttl) - now()
-        guard rest <= 0 else { return .recheck(after: .milliseconds(Int(rest * 1000) + 50)) }
+        guard rest <= 0 else { return .milliseconds(Int(rest * 1000) + 50) }
         try await api.deleteIfPresent(
             VolcanoNames.jobs, job.key, options: DeleteOptions(propagation: .background, preconditionUID: job.object.uid))
-        return .settled
+        return .zero
     }
 }

@@ -1,7 +1,7 @@
 internal import Foundation
 
 /// RFC 3339 text of wall-clock times, without a formatter object.
-package enum Timestamp {
+package enum LogTime {
     /// The current time in UTC with milliseconds: `2026-01-31T08:15:30.123Z`.
     package static func now() -> String {
         var time = timespec()

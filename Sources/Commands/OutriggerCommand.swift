@@ -1,0 +1,54 @@
+package import ArgumentParser
+internal import ControlPlaneAPI
+internal import ControlPlaneClient
+internal import Foundation
+
+/// The program.
+package struct Outrigger: AsyncParsableCommand {
+    package static let configuration = CommandConfiguration(
+        commandName: "outrigger",
+        abstract: "Training and inference on any Kubernetes cluster, or on this machine alone.",
+        discussion: """
+            Start with 'outrigger up --detach', then install the extension with 'outrigger k8s-extension create' and submit a \
+            job with 'outrigger ml job create'. Shell completion: outrigger --generate-completion-script bash
+            """, version: Product.version,
+        subcommands: [
+            Up.self, Down.self, Status.self, K8sExtension.self, ML.self, Configure.self, Daemon.self, Component.self,
+        ])
+
+    package init() {}
+
+    /// Runs the command line and exits: 0 done, 1 failed, 2 wrong usage, 3 not found.
+    package static func start() async {
+        do {
+            var command = try parseAsRoot()
+            if var async = command as? any AsyncParsableCommand {
+                try await async.run()
+            } else {
+                try command.run()
+            }
+        } catch let error as CommandError {
+            fail(error)
+        } catch let error as ARMError {
+            fail(CommandError(error.error.description, exitStatus: error.status == 404 ? 3 : 1))
+        } catch let error as ControlPlaneUnreachable {
+            fail(CommandError(error.description, remedy: error.remedy))
+        } catch let error as ExitCode {
+            Foundation.exit(error.rawValue)
+        } catch {
+            if isUsage(error) { exit(withError: error) }
+            fail(CommandError("\(error)"))
+        }
+    }
+
+    /// Errors of the parser itself, which knows best how to print them.
+    private static func isUsage(_ error: any Error) -> Bool {
+        let code = exitCode(for: error)
+        return code == .validationFailure || code == .success || error is ValidationError
+    }
+
+    private static func fail(_ error: CommandError) -> Never {
+        FileHandle.standardError.write(Data((error.description + "\n").utf8))
+        Foundation.exit(error.exitStatus)
+    }
+}

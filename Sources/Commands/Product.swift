@@ -1,0 +1,6 @@
+/// Name and version of what this is.
+enum Product {
+    static let version = "0.1.0"
+    /// Image of the first-party components.
+    static let image = "outrigger.ml/outrigger:" + version
+}

@@ -1,0 +1,44 @@
+internal import ControlPlaneAPI
+internal import Foundation
+internal import Synchronization
+
+/// Sends reports to the control plane, each only once: a report that says what the last one said is dropped.
+final class ExtensionReporter: Sendable {
+    private let link: any ExtensionLink
+    private let last = Mutex<[String: ExtensionReport]>([:])
+
+    init(link: any ExtensionLink) { self.link = link }
+
+    func send(
+        _ desired: DesiredExtension, state: String, statuses: [ExtensionStatusEntry], error: ErrorDetail? = nil,
+        version: String? = nil, isGone: Bool = false
+    ) async throws {
+        var report = ExtensionReport(
+            clusterType: desired.clusterType, resourceGroup: desired.resourceGroup, clusterName: desired.clusterName,
+            name: desired.name, generation: desired.generation, provisioningState: state, statuses: statuses,
+            errorInfo: error, currentVersion: version, isGone: isGone)
+        let previous = last.withLock { $0[desired.name] }
+        // An entry keeps the time at which it was first said.
+        report.statuses = statuses.map { entry in
+            let same = previous?.statuses.first {
+                $0.code == entry.code && $0.displayStatus == entry.displayStatus && $0.level == entry.level
+                    && $0.message == entry.message
+            }
+            return same ?? entry
+        }
+        guard report != previous else { return }
+        try await link.report(report)
+        last.withLock { $0[desired.name] = isGone ? nil : report }
+    }
+
+    static func entry(_ code: String, _ display: String, _ level: Level, _ message: String) -> ExtensionStatusEntry {
+        ExtensionStatusEntry(
+            code: code, displayStatus: display, level: level.rawValue, message: message, time: Date.now.formatted(.iso8601))
+    }
+
+    enum Level: String {
+        case error = "Error"
+        case warning = "Warning"
+        case information = "Information"
+    }
+}
