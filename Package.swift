@@ -29,6 +29,7 @@ let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl
 let nioWebSocket: Target.Dependency = .product(name: "NIOWebSocket", package: "swift-nio")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
 let asn1: Target.Dependency = .product(name: "SwiftASN1", package: "swift-asn1")
+let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let x509: Target.Dependency = .product(name: "X509", package: "swift-certificates")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
@@ -125,7 +126,7 @@ let targets: [Target] = [
             "KubeCore", "KubeClient", "KubeRuntime", "KubeStore", "KubeServer", "KubeControllers", "Scheduling",
             "NodeAgent", "Extension", "MLTypes", "AzureMLYAML", "ControlPlaneAPI", "ControlPlaneClient", "TrainingOperator",
             "InferenceOperator", "InferenceRouter", "Gateway", "ControlPlane", "JobRuntime", "Telemetry",
-            argumentParser, asyncHTTPClient, yams, crypto, lifecycle, logging, nioCore, nioHTTP1,
+            argumentParser, asyncHTTPClient, yams, crypto, lifecycle, logging, nioCore, nioHTTP1, unixSignals,
         ]),
     .executableTarget(name: "outrigger", dependencies: ["Commands"], swiftSettings: house),
     .executableTarget(name: "outrigger-monitor", path: "Sources/outrigger-monitor"),
@@ -134,6 +135,13 @@ let targets: [Target] = [
         name: "TestSupport", dependencies: ["KubeCore", "KubeRuntime", "KubeStore", "KubeServer", logging],
         path: "Tests/TestSupport", swiftSettings: house),
     tests("KubeCore"),
+    tests(
+        "ControlPlane",
+        [
+            "KubeCore", "ControlPlaneAPI", "ControlPlaneClient", asyncHTTPClient, crypto, hummingbird, hummingbirdTLS, nioCore, nioHTTP1,
+            nioSSL, x509, asn1, lifecycle, logging,
+        ]),
+    tests("ControlPlaneClient", ["ControlPlaneAPI"]),
     tests("Extension", ["KubeCore", "KubeRuntime", "MLTypes", "ControlPlaneAPI", "TestSupport", crypto, x509, asn1, lifecycle, logging]),
     tests("Gateway", ["KubeCore", "KubeRuntime", "MLTypes", "Telemetry", "TestSupport", asyncHTTPClient, nioCore, nioHTTP1, nioSSL, crypto, x509, asn1, lifecycle, logging]),
     tests("KubeControllers", ["KubeCore", "KubeRuntime", "Scheduling", "KubeServer", "TestSupport", lifecycle, logging]),
@@ -145,7 +153,7 @@ let targets: [Target] = [
     tests("InferenceOperator", ["KubeCore", "MLTypes", "TestSupport", lifecycle, logging]),
     tests("TrainingOperator", ["KubeCore", "MLTypes"]),
     tests("KubeClient", ["KubeCore"]),
-    tests("KubeServer", ["KubeCore", "KubeStore", "KubeClient", "TestSupport", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL, logging]),
+    tests("KubeServer", ["KubeCore", "KubeStore", "KubeClient", "TestSupport", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL, x509, asn1, logging]),
     tests("KubeStore", ["KubeCore"]),
     tests("InferenceRouter", ["KubeCore", "MLTypes", "Telemetry", nioCore, nioPosix, nioSSL, crypto, asn1, x509, lifecycle, logging]),
     tests("NodeAgent", ["KubeCore", "KubeRuntime", "KubeServer", "TestSupport", nioCore, nioPosix, nioHTTP1, nioWebSocket, logging]),

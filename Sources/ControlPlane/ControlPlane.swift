@@ -60,6 +60,8 @@ package final class ControlPlane: Service {
             privateKey: .privateKey(try NIOSSLPrivateKey(bytes: Array(core.configuration.privateKeyPEM.utf8), format: .pem)))
         tls.minimumTLSVersion = .tlsv12
         tls.applicationProtocols = ["http/1.1"]
+        // Idle clients rarely answer the goodbye; the default would hold up every stop for five seconds.
+        tls.shutdownTimeout = .milliseconds(300)
         let responder = ControlPlaneResponder(routes: routes(), gate: AccessGate(tokens: core.tokens), logger: logger)
         var services: [any Service] = []
         for address in core.configuration.listen {

@@ -84,3 +84,14 @@ package struct ControlPlaneConfiguration: Sendable {
         self.validateExtension = validateExtension
     }
 }
+
+// Keys and credentials stay out of logs, also when something that holds the configuration is described.
+extension ControlPlaneConfiguration: CustomStringConvertible, CustomDebugStringConvertible {
+    package var description: String { "ControlPlaneConfiguration(\(publicURL), \(dataDirectory))" }
+    package var debugDescription: String { description }
+}
+
+extension ClusterTarget: CustomStringConvertible, CustomDebugStringConvertible {
+    package var description: String { "ClusterTarget(\(resourceGroup)/\(name))" }
+    package var debugDescription: String { description }
+}

@@ -40,3 +40,9 @@ package struct ConnectionInfo: Codable, Sendable, Hashable {
             + clusterName
     }
 }
+
+// What is logged or dumped must not hold the secret, also not as a member of something else.
+extension ConnectionInfo: CustomStringConvertible, CustomDebugStringConvertible {
+    package var description: String { "ConnectionInfo(\(url), workspace \(workspace))" }
+    package var debugDescription: String { description }
+}

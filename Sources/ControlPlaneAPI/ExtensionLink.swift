@@ -43,6 +43,14 @@ package struct DesiredExtension: Codable, Sendable, Hashable {
     }
 }
 
+// Protected settings stay out of logs.
+extension DesiredExtension: CustomStringConvertible, CustomDebugStringConvertible {
+    package var description: String {
+        "DesiredExtension(\(clusterType)/\(clusterName)/\(name), generation \(generation)\(isDeleting ? ", deleting" : ""))"
+    }
+    package var debugDescription: String { description }
+}
+
 /// One line of an extension's `statuses`.
 package struct ExtensionStatusEntry: Codable, Sendable, Hashable {
     package var code: String

@@ -41,6 +41,8 @@ package final class ControlPlaneClient: Sendable {
         var configuration = HTTPClient.Configuration()
         var tls = TLSConfiguration.makeClientConfiguration()
         tls.trustRoots = .certificates(try NIOSSLCertificate.fromPEMBytes(Array(caPEM.utf8)))
+        // A command that has its answer must not wait for the server's goodbye.
+        tls.shutdownTimeout = .milliseconds(300)
         configuration.tlsConfiguration = tls
         configuration.httpVersion = .http1Only
         configuration.timeout = .init(connect: .seconds(10), read: .seconds(120))

@@ -19,15 +19,27 @@ package struct InferenceOperator: Sendable {
         let modelServices = Informer(api: api, type: .services, labelSelector: MLLabels.deployment, logger: logger)
         let pods = Informer(api: api, type: .pods, labelSelector: MLLabels.deployment, logger: logger)
         let router = Informer(
-            api: api, type: .services, namespace: configuration.routerService.namespace,
-            fieldSelector: "metadata.name=" + configuration.routerService.name, logger: logger)
+            api: api,
+            type: .services,
+            namespace: configuration.routerService.namespace,
+            fieldSelector: "metadata.name=" + configuration.routerService.name,
+            logger: logger
+        )
         pods.addIndex(OnlineDeploymentReconciler.podsByDeployment) { [OnlineDeploymentReconciler.indexValue($0)] }
         models.addIndex(OnlineEndpointReconciler.deploymentsByEndpoint) { [OnlineEndpointReconciler.indexValue($0)] }
         let events = EventRecorder(api: api, component: "inference-operator", logger: logger)
 
         let deploymentReconciler = OnlineDeploymentReconciler(
-            api: api, configuration: configuration, endpoints: endpoints, models: models, instanceTypes: instanceTypes,
-            workloads: workloads, services: modelServices, pods: pods, events: events)
+            api: api,
+            configuration: configuration,
+            endpoints: endpoints,
+            models: models,
+            instanceTypes: instanceTypes,
+            workloads: workloads,
+            services: modelServices,
+            pods: pods,
+            events: events
+        )
         let deployments = Controller(name: "onlinedeployment", logger: logger) {
             try await deploymentReconciler.reconcile($0)
         }
@@ -43,7 +55,13 @@ package struct InferenceOperator: Sendable {
         deployments.watch(instanceTypes) { _ in models.list().filter { $0["status", "reason"] != nil }.map(\.key) }
 
         let endpointReconciler = OnlineEndpointReconciler(
-            api: api, configuration: configuration, endpoints: endpoints, models: models, router: router, events: events)
+            api: api,
+            configuration: configuration,
+            endpoints: endpoints,
+            models: models,
+            router: router,
+            events: events
+        )
         let endpointController = Controller(name: "onlineendpoint", logger: logger) {
             try await endpointReconciler.reconcile($0)
         }
@@ -57,7 +75,8 @@ package struct InferenceOperator: Sendable {
         services = [
             ControllerManager(
                 informers: [endpoints, models, instanceTypes, workloads, modelServices, pods, router],
-                controllers: [deployments, endpointController])
+                controllers: [deployments, endpointController]
+            )
         ]
     }
 }
@@ -79,8 +98,11 @@ package struct InferenceOperatorConfiguration: Sendable {
     package var readLog: (@Sendable (_ pod: ObjectKey, _ container: String, _ previous: Bool) async throws -> String)?
 
     package init(
-        cluster: DeliveryPlan.Cluster, routerService: ObjectKey = ObjectKey(namespace: "azureml", name: "azureml-fe"),
-        scoringScheme: String? = nil, scoringHost: String? = nil, nodeSelector: [String: String] = [:],
+        cluster: DeliveryPlan.Cluster,
+        routerService: ObjectKey = ObjectKey(namespace: "azureml", name: "azureml-fe"),
+        scoringScheme: String? = nil,
+        scoringHost: String? = nil,
+        nodeSelector: [String: String] = [:],
         tolerations: [JSON] = [],
         readLog: (@Sendable (_ pod: ObjectKey, _ container: String, _ previous: Bool) async throws -> String)? = nil
     ) {

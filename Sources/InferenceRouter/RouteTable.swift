@@ -19,7 +19,9 @@ package struct RouteTable: Sendable, Hashable {
         }
     }
 
-    /// How callers of an endpoint prove themselves. Both ways use `Authorization: Bearer …`.
+    /// How callers of an endpoint prove themselves.
+    ///
+    /// Both ways use `Authorization: Bearer …`.
     package enum Authentication: Sendable, Hashable {
         /// Either key is accepted, so that one can be replaced while the other is in use. With none, nobody is let in.
         case keys(primary: KeyDigest?, secondary: KeyDigest?)

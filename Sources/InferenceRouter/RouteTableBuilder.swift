@@ -2,7 +2,9 @@ internal import Foundation
 package import KubeCore
 internal import MLTypes
 
-/// Makes the route table from the cluster's objects. Pure: equal objects give an equal table.
+/// Makes the route table from the cluster's objects.
+///
+/// Pure: equal objects give an equal table.
 package struct RouteTableBuilder: Sendable {
     /// The table, and what in the objects could not be followed.
     package struct Result: Sendable, Hashable {
@@ -17,7 +19,10 @@ package struct RouteTableBuilder: Sendable {
     package var endpointSlices: [KubeObject]
 
     package init(
-        endpoints: [KubeObject], deployments: [KubeObject], secrets: [KubeObject], endpointSlices: [KubeObject]
+        endpoints: [KubeObject],
+        deployments: [KubeObject],
+        secrets: [KubeObject],
+        endpointSlices: [KubeObject]
     ) {
         self.endpoints = endpoints
         self.deployments = deployments
@@ -51,7 +56,8 @@ package struct RouteTableBuilder: Sendable {
             }
             if let other = taken[object.name] {
                 problems.append(
-                    "endpoint \"\(object.key)\" is not served: namespace \"\(other)\" has an older endpoint of that name; rename it")
+                    "endpoint \"\(object.key)\" is not served: namespace \"\(other)\" has an older endpoint of that name; rename it"
+                )
                 continue
             }
             taken[object.name] = object.namespace ?? ""
@@ -59,14 +65,21 @@ package struct RouteTableBuilder: Sendable {
             let deployments = members.map { member in
                 deployment(member, weight: spec.traffic?[member.spec.deploymentName] ?? 0, slices: slices)
             }
-            for name in (spec.traffic ?? [:]).keys.sorted() where !members.contains(where: { $0.spec.deploymentName == name }) {
+            for name in (spec.traffic ?? [:]).keys.sorted()
+            where !members.contains(where: { $0.spec.deploymentName == name }) {
                 if spec.traffic?[name] ?? 0 > 0 {
-                    problems.append("endpoint \"\(object.key)\" sends traffic to deployment \"\(name)\", which does not exist")
+                    problems.append(
+                        "endpoint \"\(object.key)\" sends traffic to deployment \"\(name)\", which does not exist"
+                    )
                 }
             }
             routes.append(
                 RouteTable.Endpoint(
-                    name: object.name, auth: auth(object, spec, secretsByKey, &problems), deployments: deployments))
+                    name: object.name,
+                    auth: auth(object, spec, secretsByKey, &problems),
+                    deployments: deployments
+                )
+            )
         }
         return Result(table: RouteTable(endpoints: routes), problems: problems)
     }
@@ -92,7 +105,10 @@ package struct RouteTableBuilder: Sendable {
     }
 
     private func auth(
-        _ object: KubeObject, _ spec: OnlineEndpointSpec, _ secrets: [ObjectKey: KubeObject], _ problems: inout [String]
+        _ object: KubeObject,
+        _ spec: OnlineEndpointSpec,
+        _ secrets: [ObjectKey: KubeObject],
+        _ problems: inout [String]
     ) -> RouteTable.Authentication {
         if spec.authMode == "AMLToken" { return .token }
         let key = ObjectKey(namespace: object.namespace, name: spec.keysSecret)
@@ -111,7 +127,9 @@ package struct RouteTableBuilder: Sendable {
     }
 
     private func deployment(
-        _ member: Member, weight: Int, slices: [ObjectKey: [KubeObject]]
+        _ member: Member,
+        weight: Int,
+        slices: [ObjectKey: [KubeObject]]
     ) -> RouteTable.Deployment {
         let spec = member.spec
         var settings = RouteTable.Settings()
@@ -126,8 +144,11 @@ package struct RouteTableBuilder: Sendable {
         let port = spec.inferenceConfig?.scoringRoute.port ?? 5001
         let backends = (slices[member.key] ?? []).flatMap { RouteTableBuilder.backends($0, port: port) }
         return RouteTable.Deployment(
-            name: spec.deploymentName, weight: weight, settings: settings,
-            backends: backends.sorted { $0.id < $1.id })
+            name: spec.deploymentName,
+            weight: weight,
+            settings: settings,
+            backends: backends.sorted { $0.id < $1.id }
+        )
     }
 
     /// What may stand in a request line without changing where it ends.
@@ -140,10 +161,13 @@ package struct RouteTableBuilder: Sendable {
             guard let address = endpoint["addresses"]?[0]?.stringValue else { return nil }
             let conditions = endpoint["conditions"]
             return RouteTable.Backend(
-                id: endpoint["targetRef"]?["uid"]?.stringValue ?? "\(address):\(port)", address: address, port: port,
+                id: endpoint["targetRef"]?["uid"]?.stringValue ?? "\(address):\(port)",
+                address: address,
+                port: port,
                 // A missing condition counts as ready (discovery/v1).
                 isReady: conditions?["ready"]?.boolValue ?? true,
-                isTerminating: conditions?["terminating"]?.boolValue ?? false)
+                isTerminating: conditions?["terminating"]?.boolValue ?? false
+            )
         }
     }
 }

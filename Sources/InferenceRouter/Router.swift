@@ -44,8 +44,10 @@ package final class Router: Service {
         } else {
             guard !configuration.listeners.contains(where: \.isTLS) else {
                 throw RouterError(
-                    .certificateMissing, "a TLS listener is configured but no certificate",
-                    remedy: "give sslCert and sslKey or set allowInsecureConnections=True")
+                    .certificateMissing,
+                    "a TLS listener is configured but no certificate",
+                    remedy: "give sslCert and sslKey or set allowInsecureConnections=True"
+                )
             }
             tls = nil
         }
@@ -56,7 +58,9 @@ package final class Router: Service {
     /// Ports in the order of the configured listeners, once all of them listen.
     package var boundPorts: [Int] { state.withLock { $0.ports } }
 
-    /// Replaces what is routed where. Requests under way go on; counts of instances that stay are kept.
+    /// Replaces what is routed where.
+    ///
+    /// Requests under way go on; counts of instances that stay are kept.
     package func update(_ table: RouteTable) {
         let now = NIODeadline.now().uptimeNanoseconds
         state.withLock { state in
@@ -72,7 +76,9 @@ package final class Router: Service {
         markReady()
     }
 
-    /// Uses another certificate for new connections. On an error the old one stays.
+    /// Uses another certificate for new connections.
+    ///
+    /// On an error the old one stays.
     package func updateTLS(_ identity: TLSIdentity) throws {
         guard let tls else {
             throw RouterError(.certificateMissing, "the router has no TLS listener, so a certificate has no use")
@@ -84,7 +90,8 @@ package final class Router: Service {
     // MARK: Tables
 
     private func compile(
-        _ table: RouteTable, state: inout State
+        _ table: RouteTable,
+        state: inout State
     ) -> (CompiledTable, [(DeploymentRuntime, RouteTable.Deployment)]) {
         var updates: [(DeploymentRuntime, RouteTable.Deployment)] = []
         var kept: [RuntimeName: DeploymentRuntime] = [:]
@@ -110,12 +117,17 @@ package final class Router: Service {
     }
 
     private func makeRuntime(
-        _ name: RuntimeName, _ deployment: RouteTable.Deployment, state: inout State
+        _ name: RuntimeName,
+        _ deployment: RouteTable.Deployment,
+        state: inout State
     ) -> DeploymentRuntime {
         let runtime = DeploymentRuntime(
-            endpoint: name.endpoint, name: name.deployment,
-            metrics: metrics.deployment(name.endpoint, name.deployment), settings: deployment.settings,
-            firstKey: state.nextDeployment)
+            endpoint: name.endpoint,
+            name: name.deployment,
+            metrics: metrics.deployment(name.endpoint, name.deployment),
+            settings: deployment.settings,
+            firstKey: state.nextDeployment
+        )
         state.nextDeployment += 1
         return runtime
     }
@@ -157,16 +169,23 @@ package final class Router: Service {
     }
 
     private func serve(_ group: MultiThreadedEventLoopGroup) async throws {
-        let (records, continuation) = AsyncStream.makeStream(of: [AccessRecord].self, bufferingPolicy: .bufferingOldest(64))
+        let (records, continuation) = AsyncStream.makeStream(
+            of: [AccessRecord].self,
+            bufferingPolicy: .bufferingOldest(64)
+        )
         let shared = RouterShared(
-            configuration: configuration, metrics: metrics, loops: Array(group.makeIterator()),
-            records: configuration.accessLog == nil ? nil : continuation)
+            configuration: configuration,
+            metrics: metrics,
+            loops: Array(group.makeIterator()),
+            records: configuration.accessLog == nil ? nil : continuation
+        )
         var loops: [NIOLoopBound<LoopState>] = []
         for eventLoop in group.makeIterator() {
             loops.append(
                 try await eventLoop.submit {
                     NIOLoopBound(LoopState(eventLoop: eventLoop, shared: shared), eventLoop: eventLoop)
-                }.get())
+                }.get()
+            )
         }
         let listeners = try await listen(group, loops: loops)
         state.withLock { state in
@@ -191,7 +210,8 @@ package final class Router: Service {
     }
 
     private func listen(
-        _ group: MultiThreadedEventLoopGroup, loops: [NIOLoopBound<LoopState>]
+        _ group: MultiThreadedEventLoopGroup,
+        loops: [NIOLoopBound<LoopState>]
     ) async throws -> [any Channel] {
         var channels: [any Channel] = []
         for listener in configuration.listeners {
@@ -216,8 +236,10 @@ package final class Router: Service {
             } catch {
                 for channel in channels { try? await channel.close() }
                 throw RouterError(
-                    .cannotListen, "cannot listen on \(listener.host):\(listener.port): \(error)",
-                    remedy: "free the port or choose another one")
+                    .cannotListen,
+                    "cannot listen on \(listener.host):\(listener.port): \(error)",
+                    remedy: "free the port or choose another one"
+                )
             }
         }
         return channels

@@ -16,7 +16,9 @@ package struct RouterConfiguration: Sendable {
         }
     }
 
-    /// How the status of a model that fails is passed on. The original one is in `ms-azureml-model-error-statuscode`.
+    /// How the status of a model that fails is passed on.
+    ///
+    /// The original one is in `ms-azureml-model-error-statuscode`.
     package enum StatusMapping: String, Sendable {
         /// 500 of the model becomes 502, as Kubernetes endpoints of the reference system answer.
         case kubernetes
@@ -53,7 +55,9 @@ package struct RouterConfiguration: Sendable {
     /// Then requests under way get this long to end.
     package var drainTimeout: Duration = .seconds(30)
     package var statusMapping = StatusMapping.kubernetes
-    /// Judges tokens of endpoints with `Authentication.token`. Runs on an event loop: it must not block.
+    /// Judges tokens of endpoints with `Authentication.token`.
+    ///
+    /// Runs on an event loop: it must not block.
     package var verifyToken: (@Sendable (_ endpoint: String, _ token: String) -> TokenVerdict)?
     /// Takes finished access-log lines, many at a time; nil writes none.
     package var accessLog: (@Sendable ([UInt8]) -> Void)?

@@ -1,7 +1,9 @@
 internal import NIOSSL
 internal import Synchronization
 
-/// The TLS context for new connections. Connections that exist keep theirs, so a new certificate closes nothing.
+/// The TLS context for new connections.
+///
+/// Connections that exist keep theirs, so a new certificate closes nothing.
 final class TLSContextBox: Sendable {
     private let current: Mutex<NIOSSLContext>
 
@@ -26,7 +28,9 @@ final class TLSContextBox: Sendable {
             }
             let key = try NIOSSLPrivateKey(bytes: identity.privateKey, format: .pem)
             var configuration = TLSConfiguration.makeServerConfiguration(
-                certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
+                certificateChain: chain.map { .certificate($0) },
+                privateKey: .privateKey(key)
+            )
             configuration.minimumTLSVersion = .tlsv12
             configuration.applicationProtocols = ["http/1.1"]
             return try NIOSSLContext(configuration: configuration)

@@ -9,7 +9,9 @@ extension Duration {
 
 /// Runs `body` and throws an `APIError` with reason `Timeout` when it is not done by `deadline`.
 func withDeadline<T: Sendable>(
-    _ deadline: ContinuousClock.Instant, what: String, _ body: @escaping @Sendable () async throws -> T
+    _ deadline: ContinuousClock.Instant,
+    what: String,
+    _ body: @escaping @Sendable () async throws -> T
 ) async throws -> T {
     try await withThrowingTaskGroup(of: T.self) { group in
         group.addTask { try await body() }

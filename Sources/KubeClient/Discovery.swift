@@ -5,11 +5,11 @@ internal import NIOHTTP1
 
 /// What a server says it is.
 package struct ServerVersion: Sendable, Hashable {
-    /// `1`
+    /// Always `1`.
     package var major: String
     /// `36`, on some providers `36+`.
     package var minor: String
-    /// `v1.36.2`
+    /// Such as `v1.36.2`.
     package var gitVersion: String
     package var platform: String
 }
@@ -29,13 +29,18 @@ extension HTTPResourceAPI {
     package func serverVersion() async throws -> ServerVersion {
         let json = try await transport.json(.init(.GET, "/version"))
         return ServerVersion(
-            major: json["major"]?.stringValue ?? "", minor: json["minor"]?.stringValue ?? "",
-            gitVersion: json["gitVersion"]?.stringValue ?? "", platform: json["platform"]?.stringValue ?? "")
+            major: json["major"]?.stringValue ?? "",
+            minor: json["minor"]?.stringValue ?? "",
+            gitVersion: json["gitVersion"]?.stringValue ?? "",
+            platform: json["platform"]?.stringValue ?? ""
+        )
     }
 
     /// The body of any GET, such as `/readyz?verbose` or `/metrics`.
     package func raw(
-        _ path: String, query: [(String, String)] = [], accept: String = "*/*"
+        _ path: String,
+        query: [(String, String)] = [],
+        accept: String = "*/*"
     ) async throws -> [UInt8] {
         var call = HTTPTransport.Call(.GET, path, query: query)
         call.accept = accept
@@ -45,7 +50,10 @@ extension HTTPResourceAPI {
 
     /// Sends any JSON request; for addresses that are no resources.
     package func rawJSON(
-        method: String, path: String, query: [(String, String)] = [], body: JSON? = nil
+        method: String,
+        path: String,
+        query: [(String, String)] = [],
+        body: JSON? = nil
     ) async throws -> JSON {
         var call = HTTPTransport.Call(.init(rawValue: method), path, query: query)
         call.body = body?.bytes
@@ -96,13 +104,20 @@ extension HTTPResourceAPI {
             guard let name = entry["name"]?.stringValue, !name.contains("/"), let kind = entry["kind"]?.stringValue
             else { return nil }
             let type = ResourceType(
-                group: parts.count == 2 ? String(parts[0]) : "", version: String(parts.last ?? "v1"), plural: name,
-                kind: kind, isNamespaced: entry["namespaced"]?.boolValue ?? false)
+                group: parts.count == 2 ? String(parts[0]) : "",
+                version: String(parts.last ?? "v1"),
+                plural: name,
+                kind: kind,
+                isNamespaced: entry["namespaced"]?.boolValue ?? false
+            )
             return DiscoveredResource(
-                type: type, singular: entry["singularName"]?.stringValue ?? "",
+                type: type,
+                singular: entry["singularName"]?.stringValue ?? "",
                 shortNames: entry["shortNames"]?.stringArray ?? [],
-                categories: entry["categories"]?.stringArray ?? [], verbs: entry["verbs"]?.stringArray ?? [],
-                subresources: subresources[name] ?? [])
+                categories: entry["categories"]?.stringArray ?? [],
+                verbs: entry["verbs"]?.stringArray ?? [],
+                subresources: subresources[name] ?? []
+            )
         }
     }
 }
@@ -118,8 +133,13 @@ package struct PodLogOptions: Sendable, Hashable {
     package var limitBytes: Int?
 
     package init(
-        container: String? = nil, follow: Bool = false, previous: Bool = false, tailLines: Int? = nil,
-        sinceSeconds: Int? = nil, timestamps: Bool = false, limitBytes: Int? = nil
+        container: String? = nil,
+        follow: Bool = false,
+        previous: Bool = false,
+        tailLines: Int? = nil,
+        sinceSeconds: Int? = nil,
+        timestamps: Bool = false,
+        limitBytes: Int? = nil
     ) {
         self.container = container
         self.follow = follow
@@ -146,10 +166,15 @@ package struct PodLogOptions: Sendable, Hashable {
 extension HTTPResourceAPI {
     /// The bytes of a container's log as they come; with `follow` until the container ends or the iteration is cancelled.
     package func podLogs(
-        namespace: String, name: String, options: PodLogOptions = PodLogOptions()
+        namespace: String,
+        name: String,
+        options: PodLogOptions = PodLogOptions()
     ) async throws -> AsyncThrowingStream<[UInt8], any Error> {
         var call = HTTPTransport.Call(
-            .GET, ResourceType.pods.path(namespace: namespace, name: name, subresource: "log"), query: options.query)
+            .GET,
+            ResourceType.pods.path(namespace: namespace, name: name, subresource: "log"),
+            query: options.query
+        )
         call.accept = "*/*"
         let reader = BodyReader(try await transport.stream(call).body)
         return AsyncThrowingStream { try await reader.next() }

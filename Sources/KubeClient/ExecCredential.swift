@@ -58,7 +58,8 @@ struct ExecCredential: Sendable {
 
     /// Runs the program off the cooperative threads, since reading its output blocks.
     private static func capture(
-        _ plugin: KubeConfig.ExecPlugin, environment: [String: String]
+        _ plugin: KubeConfig.ExecPlugin,
+        environment: [String: String]
     ) async throws -> [UInt8] {
         try await withCheckedThrowingContinuation { continuation in
             DispatchQueue.global().async {
@@ -82,7 +83,8 @@ struct ExecCredential: Sendable {
                     guard process.terminationStatus == 0 else {
                         throw KubeConfigError(
                             "exec plugin \(plugin.command) ended with status \(process.terminationStatus)",
-                            remedy: plugin.installHint)
+                            remedy: plugin.installHint
+                        )
                     }
                     continuation.resume(returning: Array(output))
                 } catch {

@@ -15,16 +15,23 @@ package final class HTTPResourceAPI: ResourceAPI {
     package let configuration: KubeConfig
     let transport: HTTPTransport
 
-    /// - Parameters:
-    ///   - requestTimeout: for everything but watches and log streams.
-    ///   - userAgent: seen in the server's records, `program/version`.
+    /// Makes a client; no connection is opened yet.
+    ///
+    /// `requestTimeout` is for everything but watches and log streams; `userAgent` (`program/version`) is seen in the server's
+    /// records. Throws `KubeConfigError` for addresses, certificates and keys that are not valid.
     package init(
-        configuration: KubeConfig, requestTimeout: Duration = .seconds(60), userAgent: String = "outrigger",
+        configuration: KubeConfig,
+        requestTimeout: Duration = .seconds(60),
+        userAgent: String = "outrigger",
         logger: Logger = Logger(label: "kube-client")
     ) throws {
         self.configuration = configuration
         transport = try HTTPTransport(
-            configuration: configuration, requestTimeout: requestTimeout, userAgent: userAgent, logger: logger)
+            configuration: configuration,
+            requestTimeout: requestTimeout,
+            userAgent: userAgent,
+            logger: logger
+        )
     }
 
     /// Closes all connections.
@@ -33,7 +40,10 @@ package final class HTTPResourceAPI: ResourceAPI {
     }
 
     package func get(
-        _ type: ResourceType, namespace: String?, name: String, subresource: String?
+        _ type: ResourceType,
+        namespace: String?,
+        name: String,
+        subresource: String?
     ) async throws -> KubeObject {
         let path = type.path(namespace: namespace, name: name, subresource: subresource)
         return KubeObject(try await transport.json(HTTPTransport.Call(.GET, path)))
@@ -57,7 +67,11 @@ package final class HTTPResourceAPI: ResourceAPI {
     }
 
     package func create(
-        _ type: ResourceType, namespace: String?, name: String?, subresource: String?, object: KubeObject,
+        _ type: ResourceType,
+        namespace: String?,
+        name: String?,
+        subresource: String?,
+        object: KubeObject,
         options: WriteOptions
     ) async throws -> KubeObject {
         let path = type.path(namespace: namespace, name: name, subresource: subresource)
@@ -65,7 +79,11 @@ package final class HTTPResourceAPI: ResourceAPI {
     }
 
     package func update(
-        _ type: ResourceType, namespace: String?, name: String, subresource: String?, object: KubeObject,
+        _ type: ResourceType,
+        namespace: String?,
+        name: String,
+        subresource: String?,
+        object: KubeObject,
         options: WriteOptions
     ) async throws -> KubeObject {
         let path = type.path(namespace: namespace, name: name, subresource: subresource)
@@ -73,17 +91,30 @@ package final class HTTPResourceAPI: ResourceAPI {
     }
 
     package func patch(
-        _ type: ResourceType, namespace: String?, name: String, subresource: String?, patch: Patch,
+        _ type: ResourceType,
+        namespace: String?,
+        name: String,
+        subresource: String?,
+        patch: Patch,
         options: WriteOptions
     ) async throws -> KubeObject {
         let path = type.path(namespace: namespace, name: name, subresource: subresource)
         return try await write(
-            .PATCH, path, patch.body, contentType: patch.contentType, options: options, isApply: patch.isApply)
+            .PATCH,
+            path,
+            patch.body,
+            contentType: patch.contentType,
+            options: options,
+            isApply: patch.isApply
+        )
     }
 
     @discardableResult
     package func delete(
-        _ type: ResourceType, namespace: String?, name: String, options: DeleteOptions
+        _ type: ResourceType,
+        namespace: String?,
+        name: String,
+        options: DeleteOptions
     ) async throws -> KubeObject? {
         var call = HTTPTransport.Call(.DELETE, type.path(namespace: namespace, name: name))
         call.body = options.json.bytes
@@ -92,7 +123,10 @@ package final class HTTPResourceAPI: ResourceAPI {
     }
 
     package func deleteCollection(
-        _ type: ResourceType, namespace: String?, selection: ListOptions, options: DeleteOptions
+        _ type: ResourceType,
+        namespace: String?,
+        selection: ListOptions,
+        options: DeleteOptions
     ) async throws {
         var call = HTTPTransport.Call(.DELETE, type.path(namespace: namespace), query: selection.query)
         call.body = options.json.bytes
@@ -100,8 +134,12 @@ package final class HTTPResourceAPI: ResourceAPI {
     }
 
     private func write(
-        _ method: HTTPMethod, _ path: String, _ body: JSON, contentType: String = "application/json",
-        options: WriteOptions, isApply: Bool = false
+        _ method: HTTPMethod,
+        _ path: String,
+        _ body: JSON,
+        contentType: String = "application/json",
+        options: WriteOptions,
+        isApply: Bool = false
     ) async throws -> KubeObject {
         var call = HTTPTransport.Call(method, path, query: options.query(isApply: isApply))
         call.body = body.bytes

@@ -46,7 +46,8 @@ final class HTTPTransport: Sendable {
         var settings = HTTPClient.Configuration(
             tlsConfiguration: try Self.tls(configuration, certificate: configuration.clientCertificate),
             redirectConfiguration: .disallow,
-            timeout: .init(connect: .seconds(10)))
+            timeout: .init(connect: .seconds(10))
+        )
         settings.dnsOverride = address.override
         // One connection a request: watches hold theirs, so there may be many, and a dead one hurts only its own request.
         settings.httpVersion = .http1Only
@@ -59,7 +60,10 @@ final class HTTPTransport: Sendable {
                 .flatMapError { _ in channel.eventLoop.makeSucceededVoidFuture() }
         }
         client = HTTPClient(
-            eventLoopGroup: MultiThreadedEventLoopGroup.singleton, configuration: settings, backgroundActivityLogger: logger)
+            eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
+            configuration: settings,
+            backgroundActivityLogger: logger
+        )
     }
 
     func shutdown() async throws {
@@ -73,8 +77,10 @@ final class HTTPTransport: Sendable {
             return try JSON(parsing: bytes.readableBytesView)
         } catch {
             throw APIError(
-                code: 502, reason: .internalError,
-                message: "\(call.method) \(call.path): the server answered no JSON: \(error.message)")
+                code: 502,
+                reason: .internalError,
+                message: "\(call.method) \(call.path): the server answered no JSON: \(error.message)"
+            )
         }
     }
 
@@ -109,7 +115,9 @@ final class HTTPTransport: Sendable {
                 attempt += 1
                 continue
             }
-            if (200..<300).contains(Int(response.status.code)) || response.status == .switchingProtocols { return response }
+            if (200..<300).contains(Int(response.status.code)) || response.status == .switchingProtocols {
+                return response
+            }
             if response.status == .unauthorized, self.credentials.isRenewable, !didRenew {
                 didRenew = true
                 await self.credentials.invalidate()
@@ -171,14 +179,18 @@ final class HTTPTransport: Sendable {
         let text = body.map { String(buffer: $0).prefix(500) } ?? ""
         let detail = text.isEmpty ? "the server answered \(code)" : "the server answered \(code): \(text)"
         return APIError(
-            code: code, reason: .init(httpCode: code), message: "\(call.method) \(call.path): \(detail)",
-            retryAfterSeconds: retryAfter)
+            code: code,
+            reason: .init(httpCode: code),
+            message: "\(call.method) \(call.path): \(detail)",
+            retryAfterSeconds: retryAfter
+        )
     }
 }
 
 extension HTTPTransport {
     private static func tls(
-        _ configuration: KubeConfig, certificate: KubeConfig.ClientCertificate?
+        _ configuration: KubeConfig,
+        certificate: KubeConfig.ClientCertificate?
     ) throws -> TLSConfiguration {
         var tls = TLSConfiguration.makeClientConfiguration()
         tls.minimumTLSVersion = .tlsv12

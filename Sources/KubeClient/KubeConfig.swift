@@ -52,9 +52,16 @@ package struct KubeConfig: Sendable {
     package var impersonatedGroups: [String]
 
     package init(
-        server: String, certificateAuthorityPEM: String? = nil, isInsecure: Bool = false, tlsServerName: String? = nil,
-        proxyURL: String? = nil, clientCertificate: ClientCertificate? = nil, credentials: Credentials = .none,
-        namespace: String = "default", impersonatedUser: String? = nil, impersonatedGroups: [String] = []
+        server: String,
+        certificateAuthorityPEM: String? = nil,
+        isInsecure: Bool = false,
+        tlsServerName: String? = nil,
+        proxyURL: String? = nil,
+        clientCertificate: ClientCertificate? = nil,
+        credentials: Credentials = .none,
+        namespace: String = "default",
+        impersonatedUser: String? = nil,
+        impersonatedGroups: [String] = []
     ) {
         self.server = server
         self.certificateAuthorityPEM = certificateAuthorityPEM
@@ -86,7 +93,8 @@ extension KubeConfig {
     /// The configuration of this process: the named file, else `KUBECONFIG`, else the service account of the pod it runs in,
     /// else `~/.kube/config`.
     package static func current(
-        path: String? = nil, context: String? = nil,
+        path: String? = nil,
+        context: String? = nil,
         environment: [String: String] = ProcessInfo.processInfo.environment
     ) throws(KubeConfigError) -> KubeConfig {
         if let path { return try load(paths: [path], context: context) }
@@ -102,15 +110,18 @@ extension KubeConfig {
         return try load(paths: [home + "/.kube/config"], context: context)
     }
 
-    /// Reads and merges kubeconfig files: of entries with equal names the first wins. Missing files are left out when there
-    /// are others.
+    /// Reads and merges kubeconfig files: of entries with equal names the first wins.
+    ///
+    /// Missing files are left out when there are others.
     package static func load(paths: [String], context: String? = nil) throws(KubeConfigError) -> KubeConfig {
         var documents: [KubeConfigDocument] = []
         for path in paths {
             guard let data = FileManager.default.contents(atPath: path) else {
                 if paths.count > 1, !FileManager.default.fileExists(atPath: path) { continue }
                 throw KubeConfigError(
-                    "kubeconfig \(path) cannot be read", remedy: "name an existing file with --kubeconfig or KUBECONFIG")
+                    "kubeconfig \(path) cannot be read",
+                    remedy: "name an existing file with --kubeconfig or KUBECONFIG"
+                )
             }
             let folder = (path as NSString).deletingLastPathComponent
             documents.append(try KubeConfigDocument(yaml: String(decoding: data, as: UTF8.self), folder: folder))
@@ -130,16 +141,22 @@ extension KubeConfig {
 
     /// The service account that is mounted into this pod.
     package static func inCluster(
-        environment: [String: String] = ProcessInfo.processInfo.environment, folder: String = serviceAccountFolder
+        environment: [String: String] = ProcessInfo.processInfo.environment,
+        folder: String = serviceAccountFolder
     ) throws(KubeConfigError) -> KubeConfig {
-        guard let host = environment["KUBERNETES_SERVICE_HOST"], let port = environment["KUBERNETES_SERVICE_PORT"] else {
+        guard let host = environment["KUBERNETES_SERVICE_HOST"], let port = environment["KUBERNETES_SERVICE_PORT"]
+        else {
             throw KubeConfigError(
                 "KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set",
-                remedy: "run this in a pod, or name a kubeconfig")
+                remedy: "run this in a pod, or name a kubeconfig"
+            )
         }
         let authority = FileManager.default.contents(atPath: folder + "/ca.crt")
         guard FileManager.default.fileExists(atPath: folder + "/token") else {
-            throw KubeConfigError("\(folder)/token does not exist", remedy: "let the pod mount its service account's token")
+            throw KubeConfigError(
+                "\(folder)/token does not exist",
+                remedy: "let the pod mount its service account's token"
+            )
         }
         let namespace = FileManager.default.contents(atPath: folder + "/namespace")
             .map { String(decoding: $0, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines) }
@@ -148,7 +165,8 @@ extension KubeConfig {
             server: "https://\(address):\(port)",
             certificateAuthorityPEM: authority.map { String(decoding: $0, as: UTF8.self) },
             credentials: .tokenFile(folder + "/token"),
-            namespace: namespace.flatMap { $0.isEmpty ? nil : $0 } ?? "default")
+            namespace: namespace.flatMap { $0.isEmpty ? nil : $0 } ?? "default"
+        )
     }
 
     /// The text of a kubeconfig with this one context, everything embedded.
@@ -162,7 +180,8 @@ extension KubeConfig {
         var user: [String: JSON] = [:]
         if let clientCertificate {
             user["client-certificate-data"] = .string(
-                Data(clientCertificate.certificatePEM.utf8).base64EncodedString())
+                Data(clientCertificate.certificatePEM.utf8).base64EncodedString()
+            )
             user["client-key-data"] = .string(Data(clientCertificate.keyPEM.utf8).base64EncodedString())
         }
         switch credentials {

@@ -61,7 +61,10 @@ struct KubeConfigDocument: Sendable {
         }
         var configuration = KubeConfig(server: server)
         configuration.certificateAuthorityPEM = try Self.text(
-            cluster, data: "certificate-authority-data", file: "certificate-authority")
+            cluster,
+            data: "certificate-authority-data",
+            file: "certificate-authority"
+        )
         configuration.isInsecure = cluster.json["insecure-skip-tls-verify"]?.boolValue ?? false
         configuration.tlsServerName = cluster.json["tls-server-name"]?.stringValue
         configuration.proxyURL = cluster.json["proxy-url"]?.stringValue
@@ -100,7 +103,8 @@ struct KubeConfigDocument: Sendable {
         } else if user.json["auth-provider"] != nil {
             throw KubeConfigError(
                 "auth-provider is no longer supported by Kubernetes clients",
-                remedy: "use an exec credential plugin in the kubeconfig")
+                remedy: "use an exec credential plugin in the kubeconfig"
+            )
         }
     }
 
@@ -109,7 +113,8 @@ struct KubeConfigDocument: Sendable {
         guard let apiVersion = exec["apiVersion"]?.stringValue, versions.contains(apiVersion) else {
             throw KubeConfigError(
                 "exec plugin: apiVersion \"\(exec["apiVersion"]?.stringValue ?? "")\" is not supported",
-                remedy: "use client.authentication.k8s.io/v1")
+                remedy: "use client.authentication.k8s.io/v1"
+            )
         }
         guard let command = exec["command"]?.stringValue, !command.isEmpty else {
             throw KubeConfigError("exec plugin: command is missing")
@@ -121,9 +126,11 @@ struct KubeConfigDocument: Sendable {
         return KubeConfig.ExecPlugin(
             apiVersion: apiVersion,
             command: command.contains("/") ? resolve(command, in: folder) : command,
-            arguments: exec["args"]?.stringArray ?? [], environment: environment,
+            arguments: exec["args"]?.stringArray ?? [],
+            environment: environment,
             providesClusterInfo: exec["provideClusterInfo"]?.boolValue ?? false,
-            installHint: exec["installHint"]?.stringValue)
+            installHint: exec["installHint"]?.stringValue
+        )
     }
 
     private static func resolve(_ path: String, in folder: String) -> String {

@@ -76,7 +76,9 @@ extension Patch {
 }
 
 extension KubeList {
-    /// Reads a list answer. Items of built-in kinds come without apiVersion and kind, which every reader here expects.
+    /// Reads a list answer.
+    ///
+    /// Items of built-in kinds come without apiVersion and kind, which every reader here expects.
     init(listJSON json: JSON, type: ResourceType) {
         let metadata = json["metadata"]
         let items = (json["items"]?.arrayValue ?? []).map { item in
@@ -88,8 +90,10 @@ extension KubeList {
             return KubeObject(item)
         }
         self.init(
-            items: items, resourceVersion: metadata?["resourceVersion"]?.stringValue ?? "",
+            items: items,
+            resourceVersion: metadata?["resourceVersion"]?.stringValue ?? "",
             continueToken: metadata?["continue"]?.stringValue.flatMap { $0.isEmpty ? nil : $0 },
-            remainingItemCount: metadata?["remainingItemCount"]?.intValue)
+            remainingItemCount: metadata?["remainingItemCount"]?.intValue
+        )
     }
 }

@@ -44,7 +44,10 @@ extension WatchEvent {
         case "ERROR": throw APIError(status: object, code: 500)
         case let type:
             throw APIError(
-                code: 500, reason: .internalError, message: "unknown watch event type \"\(type ?? "")\"")
+                code: 500,
+                reason: .internalError,
+                message: "unknown watch event type \"\(type ?? "")\""
+            )
         }
     }
 }

@@ -9,7 +9,8 @@ package enum JSONPatch {
         }
         guard list.count <= maximumOperations else {
             throw APIError(
-                code: 413, reason: .requestEntityTooLarge,
+                code: 413,
+                reason: .requestEntityTooLarge,
                 message:
                     "Request entity is too large: The allowed maximum operations in a JSON patch is \(maximumOperations), got \(list.count)"
             )
@@ -147,9 +148,11 @@ package enum JSONPatch {
     private static func failed(_ operation: String, _ path: [String], _ detail: String) -> APIError {
         let pointer = path.map { "/" + escape($0) }.joined()
         return APIError(
-            code: 422, reason: .invalid,
+            code: 422,
+            reason: .invalid,
             message: "the server rejected our request due to an error in our request: "
-                + "\(operation) operation does not apply: \(pointer): \(detail)")
+                + "\(operation) operation does not apply: \(pointer): \(detail)"
+        )
     }
 
     private static func find(_ path: [String], in document: JSON) -> JSON? {
@@ -177,7 +180,8 @@ package enum JSONPatch {
     /// Numbers compare by value: `1` equals `1.0`.
     private static func equal(_ left: JSON, _ right: JSON) -> Bool {
         switch (left, right) {
-        case (.array(let first), .array(let second)): first.count == second.count && zip(first, second).allSatisfy(equal)
+        case (.array(let first), .array(let second)):
+            first.count == second.count && zip(first, second).allSatisfy(equal)
         case (.object(let first), .object(let second)):
             first.count == second.count
                 && first.allSatisfy { key, value in second[key].map { equal(value, $0) } ?? false }
@@ -213,7 +217,10 @@ package enum JSONPatch {
 
     /// Replaces, or with nil removes, an existing value.
     private static func change(
-        _ document: inout JSON, _ rest: ArraySlice<String>, _ path: [String], _ operation: String,
+        _ document: inout JSON,
+        _ rest: ArraySlice<String>,
+        _ path: [String],
+        _ operation: String,
         _ body: (JSON) -> JSON?
     ) throws(APIError) {
         guard let last = rest.last else { throw failed(operation, path, "the path is empty") }
@@ -235,7 +242,10 @@ package enum JSONPatch {
     }
 
     private static func edit(
-        _ value: inout JSON, _ rest: ArraySlice<String>, _ path: [String], _ operation: String,
+        _ value: inout JSON,
+        _ rest: ArraySlice<String>,
+        _ path: [String],
+        _ operation: String,
         _ body: (inout JSON) throws(APIError) -> Void
     ) throws(APIError) {
         guard let token = rest.first else { return try body(&value) }

@@ -37,7 +37,9 @@ package struct Quantity: Sendable, CustomStringConvertible {
         self.init(nanos: Int128(value) * 1_000_000, format: format)
     }
 
-    /// Reads upstream's notation. Digits below 10⁻⁹ round away from zero.
+    /// Reads upstream's notation.
+    ///
+    /// Digits below 10⁻⁹ round away from zero.
     package init(parsing text: String) throws(QuantityParseError) {
         guard let parsed = Quantity.parse(Array(text.utf8)) else { throw QuantityParseError(text: text) }
         self = parsed
@@ -157,7 +159,9 @@ extension Quantity {
             }
             position += 1
         }
-        guard !digits.isEmpty, let suffix = Suffix(String(decoding: bytes[position...], as: UTF8.self)) else { return nil }
+        guard !digits.isEmpty, let suffix = Suffix(String(decoding: bytes[position...], as: UTF8.self)) else {
+            return nil
+        }
         var total = scale(digits, by: suffix.decimalExponent + 9 - fractionCount)
         if suffix.binaryPower > 0 {
             // The fraction is resolved after the multiplication, so that 0.5Gi is exact.

@@ -4,7 +4,9 @@ package struct SelectorParseError: Error, Sendable, CustomStringConvertible {
     package var description: String { message }
 }
 
-/// A label selector: all requirements must hold. The empty one selects everything.
+/// A label selector: all requirements must hold.
+///
+/// The empty one selects everything.
 package struct LabelSelector: Sendable, Hashable, CustomStringConvertible {
     package enum Requirement: Sendable, Hashable {
         case isIn(String, [String])
@@ -164,7 +166,8 @@ private struct LabelSelectorParser {
         case .end: found = ""
         }
         return SelectorParseError(
-            message: "unable to parse requirement: found '\(found)' in \"\(text)\": \(detail)")
+            message: "unable to parse requirement: found '\(found)' in \"\(text)\": \(detail)"
+        )
     }
 
     private mutating func advance() {
@@ -249,7 +252,11 @@ private struct LabelSelectorParser {
             case .word(let value):
                 values.append(value)
                 advance()
-                if token == .symbol(",") { advance() } else if token != .symbol(")") { throw failure("expected ',' or ')'") }
+                if token == .symbol(",") {
+                    advance()
+                } else if token != .symbol(")") {
+                    throw failure("expected ',' or ')'")
+                }
             case .symbol(","):
                 values.append("")
                 advance()

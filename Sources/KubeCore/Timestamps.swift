@@ -76,7 +76,9 @@ package enum Timestamp {
         return String(repeating: "0", count: max(0, width - text.count)) + text
     }
 
-    /// Date and time without zone. Source: "chrono-compatible low-level date algorithms" (days from civil).
+    /// Date and time without zone.
+    ///
+    /// Source: "chrono-compatible low-level date algorithms" (days from civil).
     private static func civil(_ seconds: Int) -> String {
         let (days, rest) = floorDivide(seconds, 86400)
         let shifted = days + 719_468

@@ -12,7 +12,7 @@ package final class WorkQueue: Sendable {
 
     private let state = Mutex(State())
     private let counter = Atomic<Int>(0)
-    private let timer = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    private let timer = WakeSignal()
 
     package init() {}
 
@@ -34,7 +34,7 @@ package final class WorkQueue: Sendable {
             if let present = state.delayed[key], present <= due { return }
             state.delayed[key] = due
         }
-        timer.continuation.yield()
+        timer.signal()
     }
 
     /// Adds after a back-off that grows with the number of failures in a row: 5 ms doubling to 60 s.
@@ -83,21 +83,7 @@ package final class WorkQueue: Sendable {
                 return (due, state.delayed.values.min())
             }
             for key in due { add(key) }
-            await waitForTimer(until: nextDue)
-        }
-    }
-
-    private func waitForTimer(until due: ContinuousClock.Instant?) async {
-        let stream = timer.stream
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask {
-                for await _ in stream { break }
-            }
-            if let due {
-                group.addTask { _ = await sleepUnlessCancelled(due - ContinuousClock.now) }
-            }
-            await group.next()
-            group.cancelAll()
+            await timer.wait(atMost: nextDue.map { $0 - ContinuousClock.now })
         }
     }
 

@@ -69,7 +69,10 @@ package struct EncodedObject: Sendable {
         stamped += bytes[..<versionSlot.lowerBound]
         stamped += digits
         stamped += bytes[versionSlot.upperBound...]
-        return EncodedObject(bytes: stamped, versionSlot: versionSlot.lowerBound..<versionSlot.lowerBound + digits.count)
+        return EncodedObject(
+            bytes: stamped,
+            versionSlot: versionSlot.lowerBound..<versionSlot.lowerBound + digits.count
+        )
     }
 
     /// Whether both say the same apart from the version.

@@ -33,6 +33,7 @@ package final class ObjectStore: Sendable {
         var recent: [StoredObject] = []
         var recentIndex = 0
         var nextWaiter = 0
+        var ticks = 0
         var revisionWaiters: [Int: RevisionWaiter] = [:]
         var isClosed = false
     }
@@ -52,7 +53,11 @@ package final class ObjectStore: Sendable {
     /// Opens the store; nil as `path` keeps it in memory.
     ///
     /// - Throws: `StoreError.unavailable` when the file cannot be opened, is in use by another process or has an unknown format.
-    package init(path: String?, configuration: Configuration = Configuration(), logger: Logger? = nil) throws(StoreError) {
+    package init(
+        path: String?,
+        configuration: Configuration = Configuration(),
+        logger: Logger? = nil
+    ) throws(StoreError) {
         let database: StoreDatabase
         let contents: StoreDatabase.Contents
         do {
@@ -65,7 +70,11 @@ package final class ObjectStore: Sendable {
         }
         state = Mutex(ObjectStore.initialState(contents))
         writer = StoreWriter(
-            database: database, revision: contents.lastRevision, configuration: configuration, logger: logger)
+            database: database,
+            revision: contents.lastRevision,
+            configuration: configuration,
+            logger: logger
+        )
         timer = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "kube-store.clock"))
         timer.setEventHandler { [weak self] in self?.tick() }
         timer.schedule(deadline: .now() + .milliseconds(500), repeating: .milliseconds(500), leeway: .milliseconds(100))
@@ -87,7 +96,8 @@ package final class ObjectStore: Sendable {
         let now = DispatchTime.now().uptimeNanoseconds
         let wall = Int64(Date().timeIntervalSince1970 * 1000)
         for (resource, change, milliseconds) in contents.changes {
-            let age = UInt64(clamping: max(0, wall - milliseconds)).multipliedReportingOverflow(by: 1_000_000).partialValue
+            let age = UInt64(clamping: max(0, wall - milliseconds)).multipliedReportingOverflow(by: 1_000_000)
+                .partialValue
             state.caches[resource, default: ResourceCache(floor: contents.floor)]
                 .record(change, time: now > age ? now - age : 0)
         }
@@ -110,7 +120,9 @@ package final class ObjectStore: Sendable {
 
     /// The objects as they were at `revision`.
     package func list(
-        _ resource: String, namespace: String = "", at revision: Int64
+        _ resource: String,
+        namespace: String = "",
+        at revision: Int64
     ) throws(StoreError) -> [StoredObject] {
         try state.withLock { (state) throws(StoreError) -> [StoredObject] in
             guard let cache = state.caches[resource] else {
@@ -138,12 +150,14 @@ package final class ObjectStore: Sendable {
 
     /// A position in the changes of a resource, from which `WatchCursor.next` goes on.
     ///
-    /// - Parameter revision: changes after it are delivered; it is checked when they are read.
+    /// Changes after `revision` are delivered; it is checked when they are read.
     package func cursor(_ resource: String, namespace: String = "", after revision: Int64) -> WatchCursor {
         WatchCursor(store: self, resource: resource, namespace: namespace, position: revision)
     }
 
-    /// Waits until `revision` is reached, at most `seconds`. True when it was.
+    /// Waits until `revision` is reached, at most `seconds`.
+    ///
+    /// True when it was.
     package func waitFor(_ revision: Int64, seconds: Int) async -> Bool {
         let deadline = DispatchTime.now().uptimeNanoseconds + UInt64(seconds) * 1_000_000_000
         await withCheckedContinuation { continuation in
@@ -151,7 +165,10 @@ package final class ObjectStore: Sendable {
                 if state.revision >= revision || state.isClosed { return true }
                 state.nextWaiter += 1
                 state.revisionWaiters[state.nextWaiter] = RevisionWaiter(
-                    revision: revision, deadline: deadline, continuation: continuation)
+                    revision: revision,
+                    deadline: deadline,
+                    continuation: continuation
+                )
                 return false
             }
             if isReached { continuation.resume() }
@@ -159,12 +176,16 @@ package final class ObjectStore: Sendable {
         return self.revision >= revision
     }
 
-    /// Drops old history now and returns free pages to the file system. It otherwise runs by itself.
+    /// Drops old history now and returns free pages to the file system.
+    ///
+    /// It otherwise runs by itself.
     package func compact() async {
         await withCheckedContinuation { continuation in writer.compact { continuation.resume() } }
     }
 
-    /// Commits what is pending, ends all watches and closes the file. Later writes fail.
+    /// Commits what is pending, ends all watches and closes the file.
+    ///
+    /// Later writes fail.
     package func close() async {
         await withCheckedContinuation { continuation in writer.close { continuation.resume() } }
         let waiters = state.withLock { state in
@@ -215,12 +236,20 @@ package final class ObjectStore: Sendable {
 
     private func tick() {
         let now = DispatchTime.now().uptimeNanoseconds
-        let wake = state.withLock { state in ObjectStore.takeWaiters(&state) { ($0 ?? .max) <= now } }
+        let wake = state.withLock { state in
+            state.ticks += 1
+            // Resources that nobody writes to give their history back too.
+            if state.ticks % 60 == 0 {
+                for resource in Array(state.caches.keys) { state.caches[resource]?.trim(limits, now: now) }
+            }
+            return ObjectStore.takeWaiters(&state) { ($0 ?? .max) <= now }
+        }
         for continuation in wake { continuation.resume() }
     }
 
     private static func takeWaiters(
-        _ state: inout State, where isDue: (UInt64?) -> Bool
+        _ state: inout State,
+        where isDue: (UInt64?) -> Bool
     ) -> [CheckedContinuation<Void, Never>] {
         var due: [CheckedContinuation<Void, Never>] = []
         for resource in Array(state.caches.keys) {

@@ -1,4 +1,6 @@
-/// All present objects of one resource in the order of their keys, and its recent changes. Pure state.
+/// All present objects of one resource in the order of their keys, and its recent changes.
+///
+/// Pure state.
 struct ResourceCache {
     private(set) var objects: [String: StoredObject] = [:]
     private var ordered: [StoredObject] = []

@@ -41,7 +41,12 @@ package struct StoreWrite: Sendable {
 
     /// Encodes `object`; do it on the caller's task, not on the writer's.
     package init(
-        resource: String, namespace: String, name: String, precondition: Precondition, action: Action, object: KubeObject
+        resource: String,
+        namespace: String,
+        name: String,
+        precondition: Precondition,
+        action: Action,
+        object: KubeObject
     ) {
         self.resource = resource
         self.namespace = namespace

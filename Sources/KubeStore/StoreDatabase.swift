@@ -46,7 +46,10 @@ struct StoreDatabase: Sendable {
             if !FileManager.default.fileExists(atPath: path) {
                 guard
                     FileManager.default.createFile(
-                        atPath: path, contents: nil, attributes: [.posixPermissions: NSNumber(value: 0o600)])
+                        atPath: path,
+                        contents: nil,
+                        attributes: [.posixPermissions: NSNumber(value: 0o600)]
+                    )
                 else { throw StoreError.unavailable("cannot create \(path)") }
             }
             queue = try DatabaseQueue(path: path, configuration: configuration)
@@ -65,7 +68,8 @@ struct StoreDatabase: Sendable {
                         PRIMARY KEY (resource, namespace, name)) WITHOUT ROWID;
                     CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
                     INSERT OR IGNORE INTO meta VALUES ('format', 1), ('floor', 1), ('revision', 1);
-                    """)
+                    """
+            )
             let format = try Int64.fetchOne(database, sql: "SELECT value FROM meta WHERE name = 'format'") ?? 0
             guard format == 1 else {
                 throw StoreError.unavailable("the file has format \(format), this program reads format 1")
@@ -81,15 +85,19 @@ struct StoreDatabase: Sendable {
             let highest = try Int64.fetchOne(database, sql: "SELECT max(revision) FROM change") ?? 0
             contents.lastRevision = max(highest, try StoreDatabase.meta(database, "revision"), contents.floor)
             if let start = try Int64.fetchOne(
-                database, sql: "SELECT revision FROM change ORDER BY revision DESC LIMIT 1 OFFSET ?",
-                arguments: [historyLimit])
-            {
+                database,
+                sql: "SELECT revision FROM change ORDER BY revision DESC LIMIT 1 OFFSET ?",
+                arguments: [historyLimit]
+            ) {
                 contents.floor = max(contents.floor, start)
             }
-            let columns = "c.revision, c.kind, c.resource, c.namespace, c.name, c.previous, c.created, c.slot, c.body, c.milliseconds"
+            let columns =
+                "c.revision, c.kind, c.resource, c.namespace, c.name, c.previous, c.created, c.slot, c.body, c.milliseconds"
             var known: [Int64: StoredObject] = [:]
             let present = try Row.fetchCursor(
-                database, sql: "SELECT \(columns) FROM object o JOIN change c ON c.revision = o.revision")
+                database,
+                sql: "SELECT \(columns) FROM object o JOIN change c ON c.revision = o.revision"
+            )
             while let row = try present.next() {
                 let object = StoreDatabase.object(row)
                 known[object.revision] = object
@@ -99,20 +107,27 @@ struct StoreDatabase: Sendable {
                 database,
                 sql: """
                     SELECT \(columns) FROM change p JOIN change c ON c.revision = p.previous WHERE p.revision > ?
-                    """, arguments: [contents.floor])
+                    """,
+                arguments: [contents.floor]
+            )
             while let row = try replaced.next() {
                 let revision: Int64 = row[0]
                 if known[revision] == nil { known[revision] = StoreDatabase.object(row) }
             }
             let recent = try Row.fetchCursor(
-                database, sql: "SELECT \(columns) FROM change c WHERE c.revision > ? ORDER BY c.revision",
-                arguments: [contents.floor])
+                database,
+                sql: "SELECT \(columns) FROM change c WHERE c.revision > ? ORDER BY c.revision",
+                arguments: [contents.floor]
+            )
             while let row = try recent.next() {
                 let revision: Int64 = row[0]
                 let object = known[revision] ?? StoreDatabase.object(row)
                 let previous: Int64 = row[5]
                 let change = StoreChange(
-                    kind: StoreChange.Kind(rawValue: row[1]) ?? .modified, object: object, previous: known[previous])
+                    kind: StoreChange.Kind(rawValue: row[1]) ?? .modified,
+                    object: object,
+                    previous: known[previous]
+                )
                 contents.changes.append((row[2], change, row[9]))
             }
             return contents
@@ -123,10 +138,12 @@ struct StoreDatabase: Sendable {
     func append(_ rows: [Entry], milliseconds: Int64) throws {
         try queue.inTransaction(.immediate) { database in
             let insert = try database.cachedStatement(
-                sql: "INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+                sql: "INSERT INTO change VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            )
             let put = try database.cachedStatement(sql: "INSERT OR REPLACE INTO object VALUES (?, ?, ?, ?)")
             let delete = try database.cachedStatement(
-                sql: "DELETE FROM object WHERE resource = ? AND namespace = ? AND name = ?")
+                sql: "DELETE FROM object WHERE resource = ? AND namespace = ? AND name = ?"
+            )
             for row in rows {
                 let object = row.object
                 let body = Data(object.bytes)
@@ -146,16 +163,19 @@ struct StoreDatabase: Sendable {
     }
 
     /// Drops up to `limit` changes that became history before `time`, and all beyond `historyLimit` that did before
-    /// `hardTime`. True when more is left to drop.
+    /// `hardTime`.
+    ///
+    /// True when more is left to drop.
     func compact(before time: Int64, hardTime: Int64, historyLimit: Int, limit: Int) throws -> Bool {
-        return try queue.write { database in
+        try queue.write { database in
             let floor = try StoreDatabase.meta(database, "floor")
             let newest = try Int64.fetchOne(database, sql: "SELECT max(revision) FROM change") ?? 0
             // Revisions grow with time, so the rows after the floor are the history in order.
             let candidates = try Row.fetchAll(
                 database,
                 sql: "SELECT revision, milliseconds FROM change WHERE revision > ? ORDER BY revision LIMIT ?",
-                arguments: [floor, limit])
+                arguments: [floor, limit]
+            )
             var target = floor
             for row in candidates {
                 let revision: Int64 = row[0]
@@ -170,12 +190,17 @@ struct StoreDatabase: Sendable {
                 sql: """
                     DELETE FROM change WHERE revision IN (
                         SELECT previous FROM change WHERE revision > ? AND revision <= ? AND previous > 0)
-                    """, arguments: [floor, target])
+                    """,
+                arguments: [floor, target]
+            )
             try database.execute(
-                sql: "DELETE FROM change WHERE revision > ? AND revision <= ? AND kind = 2", arguments: [floor, target])
+                sql: "DELETE FROM change WHERE revision > ? AND revision <= ? AND kind = 2",
+                arguments: [floor, target]
+            )
             try database.execute(
                 sql: "INSERT OR REPLACE INTO meta VALUES ('floor', ?), ('revision', ?)",
-                arguments: [target, max(newest, target)])
+                arguments: [target, max(newest, target)]
+            )
             return candidates.count == limit && target == candidates[candidates.count - 1][0]
         }
     }
@@ -206,7 +231,11 @@ struct StoreDatabase: Sendable {
         let slot: Int = row[7]
         let body: Data = row[8]
         return StoredObject(
-            namespace: row[3], name: row[4], revision: revision, created: row[6],
-            encoded: EncodedObject(bytes: Array(body), versionSlot: slot..<slot + String(revision).utf8.count))
+            namespace: row[3],
+            name: row[4],
+            revision: revision,
+            created: row[6],
+            encoded: EncodedObject(bytes: Array(body), versionSlot: slot..<slot + String(revision).utf8.count)
+        )
     }
 }

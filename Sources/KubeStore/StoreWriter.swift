@@ -50,8 +50,10 @@ final class StoreWriter: Sendable {
         position.withLock { $0.store = store }
         timer.setEventHandler { [weak self] in self?.compactStep() }
         timer.schedule(
-            deadline: .now() + .seconds(configuration.compactionSeconds), repeating: .seconds(configuration.compactionSeconds),
-            leeway: .seconds(1))
+            deadline: .now() + .seconds(configuration.compactionSeconds),
+            repeating: .seconds(configuration.compactionSeconds),
+            leeway: .seconds(1)
+        )
         timer.resume()
     }
 
@@ -133,7 +135,9 @@ final class StoreWriter: Sendable {
                 isMore = try database.compact(
                     before: now - Int64(configuration.historySeconds) * 1000,
                     hardTime: now - Int64(min(80, configuration.historySeconds)) * 1000,
-                    historyLimit: configuration.historyLimit, limit: 500)
+                    historyLimit: configuration.historyLimit,
+                    limit: 500
+                )
                 didWork = didWork || isMore
                 if isMore { drain() }
             }
@@ -161,7 +165,9 @@ final class StoreWriter: Sendable {
     }
 }
 
-/// Gives the writes of one batch their revisions; a later write sees the earlier ones. Pure but for reading the store.
+/// Gives the writes of one batch their revisions.
+///
+/// A later write sees the earlier ones. Pure but for reading the store.
 private struct BatchPlan {
     let store: ObjectStore
     var revision: Int64
@@ -190,8 +196,13 @@ private struct BatchPlan {
         var object = write.object
         object.resourceVersion = String(revision)
         let stored = StoredObject(
-            namespace: write.namespace, name: write.name, revision: revision, created: current?.created ?? revision,
-            encoded: write.encoded.stamped(revision), object: object)
+            namespace: write.namespace,
+            name: write.name,
+            revision: revision,
+            created: current?.created ?? revision,
+            encoded: write.encoded.stamped(revision),
+            object: object
+        )
         let kind: StoreChange.Kind =
             switch write.action {
             case .delete: .deleted
@@ -199,7 +210,8 @@ private struct BatchPlan {
             }
         overlay[overlayKey] = .some(kind == .deleted ? nil : stored)
         entries.append(
-            StoreDatabase.Entry(resource: write.resource, kind: kind, object: stored, previous: current?.revision ?? 0))
+            StoreDatabase.Entry(resource: write.resource, kind: kind, object: stored, previous: current?.revision ?? 0)
+        )
         changes.append((write.resource, StoreChange(kind: kind, object: stored, previous: current)))
         return .success(stored)
     }

@@ -21,7 +21,9 @@ package struct FieldIndex: Sendable {
     }
 }
 
-/// One state of one object: its bytes, its version and what is selected on. Never changes.
+/// One state of one object: its bytes, its version and what is selected on.
+///
+/// Never changes.
 package final class StoredObject: Sendable {
     package let namespace: String
     package let name: String
@@ -41,7 +43,12 @@ package final class StoredObject: Sendable {
     }
 
     package init(
-        namespace: String, name: String, revision: Int64, created: Int64, encoded: EncodedObject, object: KubeObject? = nil
+        namespace: String,
+        name: String,
+        revision: Int64,
+        created: Int64,
+        encoded: EncodedObject,
+        object: KubeObject? = nil
     ) {
         self.namespace = namespace
         self.name = name
@@ -50,7 +57,8 @@ package final class StoredObject: Sendable {
         self.created = created
         self.encoded = encoded
         decoded = Mutex(
-            Decoded(object: object, labels: object?.labels, isTerminating: object.map(\.isTerminating)))
+            Decoded(object: object, labels: object?.labels, isTerminating: object.map(\.isTerminating))
+        )
     }
 
     package static func key(namespace: String, name: String) -> String {
@@ -92,7 +100,12 @@ package final class StoredObject: Sendable {
     /// The same content under another version, as selector transitions and old states need it.
     package func stamped(_ revision: Int64) -> StoredObject {
         StoredObject(
-            namespace: namespace, name: name, revision: revision, created: created, encoded: encoded.stamped(revision))
+            namespace: namespace,
+            name: name,
+            revision: revision,
+            created: created,
+            encoded: encoded.stamped(revision)
+        )
     }
 
     /// Gives the parsed form back; the bytes stay.

@@ -1,7 +1,9 @@
 internal import Dispatch
 internal import Synchronization
 
-/// A reader of one resource's changes. Nothing is buffered for it: it walks the shared history at its own pace, and one that
+/// A reader of one resource's changes.
+///
+/// Nothing is buffered for it: it walks the shared history at its own pace, and one that
 /// falls out of the history is told so.
 package final class WatchCursor: Sendable {
     package enum Batch: Sendable {

@@ -1,6 +1,8 @@
 internal import Synchronization
 
-/// What `/readyz` and `/healthz` say. Parts register a check by name; readiness is the conjunction of all.
+/// What `/readyz` and `/healthz` say.
+///
+/// Parts register a check by name; readiness is the conjunction of all.
 package final class Health: Sendable {
     private struct State {
         var notReady: [String: String] = [:]

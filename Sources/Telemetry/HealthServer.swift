@@ -14,9 +14,12 @@ package final class HealthServer: Service {
     private let logger: Logger
     private let bound = Mutex<Int?>(nil)
 
-    /// - Parameter port: 0 takes a free one; see `boundPort`.
+    /// Port 0 takes a free one; see `boundPort`.
     package init(
-        host: String = "0.0.0.0", port: Int, health: Health, metrics: MetricsRegistry,
+        host: String = "0.0.0.0",
+        port: Int,
+        health: Health,
+        metrics: MetricsRegistry,
         logger: Logger = Logger(label: "health")
     ) {
         self.host = host

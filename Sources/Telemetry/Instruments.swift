@@ -1,6 +1,8 @@
 internal import Synchronization
 
-/// A number that only grows. Safe from any thread, without a lock.
+/// A number that only grows.
+///
+/// Safe from any thread, without a lock.
 package final class Counter: Sendable {
     private let count = Atomic<Int>(0)
 

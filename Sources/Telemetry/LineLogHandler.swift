@@ -10,7 +10,10 @@ struct LineLogHandler: LogHandler {
     let write: @Sendable ([UInt8]) -> Void
 
     init(
-        label: String, format: LogOutput.Format, logLevel: Logger.Level, write: @escaping @Sendable ([UInt8]) -> Void
+        label: String,
+        format: LogOutput.Format,
+        logLevel: Logger.Level,
+        write: @escaping @Sendable ([UInt8]) -> Void
     ) {
         self.label = label
         self.format = format
@@ -40,7 +43,11 @@ struct LineLogHandler: LogHandler {
     }
 
     private func appendText(
-        time: String, level: Logger.Level, message: String, values: Logger.Metadata, to line: inout [UInt8]
+        time: String,
+        level: Logger.Level,
+        message: String,
+        values: Logger.Metadata,
+        to line: inout [UInt8]
     ) {
         line += Array("\(time) \(level.rawValue) [\(label)] ".utf8)
         LineLogHandler.appendOneLine(message, to: &line)
@@ -52,7 +59,11 @@ struct LineLogHandler: LogHandler {
     }
 
     private func appendJSON(
-        time: String, level: Logger.Level, message: String, values: Logger.Metadata, to line: inout [UInt8]
+        time: String,
+        level: Logger.Level,
+        message: String,
+        values: Logger.Metadata,
+        to line: inout [UInt8]
     ) {
         line += Array("{\"time\":\"\(time)\",\"level\":\"\(level.rawValue)\",\"logger\":".utf8)
         LineLogHandler.appendQuoted(label, to: &line)

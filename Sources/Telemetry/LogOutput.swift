@@ -10,7 +10,9 @@ package enum LogOutput {
         case json
     }
 
-    /// Sends all loggers of the process to standard error. Only the first call counts.
+    /// Sends all loggers of the process to standard error.
+    ///
+    /// Only the first call counts.
     package static func bootstrap(level: Logger.Level = .info, format: Format = .text) {
         let isFirst = isBootstrapped.withLock { done in
             defer { done = true }
@@ -24,7 +26,10 @@ package enum LogOutput {
 
     /// A logger outside the bootstrapped system: tests and parts with a stream of their own.
     package static func logger(
-        label: String, level: Logger.Level, format: Format, write: @escaping @Sendable ([UInt8]) -> Void
+        label: String,
+        level: Logger.Level,
+        format: Format,
+        write: @escaping @Sendable ([UInt8]) -> Void
     ) -> Logger {
         Logger(label: label) { LineLogHandler(label: $0, format: format, logLevel: level, write: write) }
     }

@@ -14,7 +14,9 @@ package final class MetricsRegistry: Sendable {
 
     package init() {}
 
-    /// Declares a counter; its name ends in `_total`. Declaring a name again answers the first family.
+    /// Declares a counter; its name ends in `_total`.
+    ///
+    /// Declaring a name again answers the first family.
     package func counter(_ name: String, help: String, labels: [String] = []) -> MetricFamily<Counter> {
         family(name, help: help, kind: .counter, labels: labels) { Counter() }
     }
@@ -25,7 +27,10 @@ package final class MetricsRegistry: Sendable {
 
     /// Declares a histogram of seconds; its name ends in `_seconds`.
     package func histogram(
-        _ name: String, help: String, labels: [String] = [], bounds: [Double] = Histogram.defaultBounds
+        _ name: String,
+        help: String,
+        labels: [String] = [],
+        bounds: [Double] = Histogram.defaultBounds
     ) -> MetricFamily<Histogram> {
         family(name, help: help, kind: .histogram, labels: labels) { Histogram(bounds: bounds) }
     }
@@ -36,7 +41,11 @@ package final class MetricsRegistry: Sendable {
     }
 
     private func family<Child: Sendable>(
-        _ name: String, help: String, kind: MetricKind, labels: [String], make: @escaping @Sendable () -> Child
+        _ name: String,
+        help: String,
+        kind: MetricKind,
+        labels: [String],
+        make: @escaping @Sendable () -> Child
     ) -> MetricFamily<Child> {
         state.withLock { state in
             if let existing = state.families[name] as? MetricFamily<Child>, existing.labelNames == labels {

@@ -55,6 +55,15 @@ int exec_command(int argc, char **argv) {
     sigprocmask(SIG_BLOCK, &mask, NULL);
     int signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
     command.argv = argv + next + 1;
+    // runc dials from another folder; this form is short whatever DIR is.
+    static char console[64];
+    snprintf(console, sizeof console, "/proc/%d/cwd/console.sock", (int)getpid());
+    for (int index = next + 1; index < argc; index++) {
+        if (strcmp(argv[index], "--console-socket") == 0 && index + 1 < argc) {
+            argv[index + 1] = console;
+            break;
+        }
+    }
     command.pid_file = "exec.pid";
     if (!launch(&command)) {
         char payload[sizeof command.error + 4];

@@ -32,6 +32,16 @@ static void read_error(int fd, char *out, size_t capacity) {
     }
     while (length > 0 && (out[length - 1] == '\n' || out[length - 1] == ' ')) length--;
     out[length] = 0;
+    // A log line (time=… level=error msg="…") is reduced to its message.
+    char *message = strstr(out, " msg=\"");
+    if (!message) return;
+    message += strlen(" msg=\"");
+    char *end = out;
+    while (*message && *message != '"') {
+        if (*message == '\\' && message[1]) message++;
+        *end++ = *message++;
+    }
+    *end = 0;
 }
 
 // Starts `argv` (a detaching runc command), waits until it has done its work, and finds the process it left behind, which the

@@ -97,17 +97,14 @@ private func running(
     var logger = Logger(label: "test")
     logger.logLevel = .error
     let agent = ExtensionAgent(link: link, api: api, profile: profile, logger: logger)
-    let stopped = Mutex(false)
     try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try await agent.run() }
         group.addTask {
-            while !stopped.withLock({ $0 }) {
+            while await sleepUnlessCancelled(.milliseconds(20)) {
                 do { try await rollOut(api, except: except) } catch is CancellationError { return }
-                guard await sleepUnlessCancelled(.milliseconds(20)) else { return }
             }
         }
         let result = await Result<Void, any Error>.catching { try await body() }
-        stopped.withLock { $0 = true }
         group.cancelAll()
         while let ended = await group.nextResult() { _ = ended }
         try result.get()
@@ -201,6 +198,21 @@ private func running(
             // A second installation right after works.
             link.want([wanted(generation: 3)])
             try await eventuallyTrue("again") { link.last?.generation == 3 && link.last?.provisioningState == "Succeeded" }
+        }
+    }
+
+    @Test func `A cluster holds one extension of the type, and the loser's removal harms nothing`() async throws {
+        try await withAgent { api, link in
+            link.want([wanted()])
+            try await eventuallyTrue("success") { link.last?.provisioningState == "Succeeded" }
+            var other = wanted()
+            other.clusterType = "managedClusters"
+            link.want([wanted(), other])
+            try await eventuallyTrue("refused") { link.last?.errorInfo?.code == "ExtensionAlreadyInstalled" }
+            other.isDeleting = true
+            link.want([wanted(), other])
+            try await eventuallyTrue("gone") { link.last?.isGone == true }
+            #expect(try await api.find(.deployments, namespace: "azureml", name: "gateway") != nil)
         }
     }
 

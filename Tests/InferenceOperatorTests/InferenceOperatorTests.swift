@@ -17,15 +17,26 @@ import Testing
             try await api.create(
                 .services,
                 KubeObject(
-                    .services, namespace: "azureml", name: "azureml-fe",
-                    body: ["spec": ["type": "ClusterIP", "clusterIP": "10.96.7.7", "ports": [["name": "http", "port": 80]]]]))
+                    .services,
+                    namespace: "azureml",
+                    name: "azureml-fe",
+                    body: [
+                        "spec": [
+                            "type": "ClusterIP", "clusterIP": "10.96.7.7", "ports": [["name": "http", "port": 80]],
+                        ]
+                    ]
+                )
+            )
             try await api.create(
-                .secrets, KubeObject(.secrets, namespace: "default", name: "iris-keys", body: ["data": ["primaryKey": "YQ=="]]))
+                .secrets,
+                KubeObject(.secrets, namespace: "default", name: "iris-keys", body: ["data": ["primaryKey": "YQ=="]])
+            )
             var quiet = Logger(label: "test")
             quiet.logLevel = .error
             let inference = InferenceOperator(api: api, configuration: .fixture, logger: quiet)
             let group = ServiceGroup(
-                configuration: .init(services: inference.services.map { .init(service: $0) }, logger: quiet))
+                configuration: .init(services: inference.services.map { .init(service: $0) }, logger: quiet)
+            )
             try await withThrowingTaskGroup(of: Void.self) { tasks in
                 tasks.addTask { try await group.run() }
                 do {
@@ -42,15 +53,27 @@ import Testing
 
     private func endpoint(traffic: [String: Int]? = nil) throws -> KubeObject {
         let spec = OnlineEndpointSpec(
-            workspace: WorkspaceReference(subscriptionId: "s", resourceGroup: "g", name: "w"), compute: "local",
-            keysSecret: "iris-keys", traffic: traffic)
-        return KubeObject(MLResources.onlineEndpoints, namespace: "default", name: "iris", body: ["spec": try JSON(encoding: spec)])
+            workspace: WorkspaceReference(subscriptionId: "s", resourceGroup: "g", name: "w"),
+            compute: "local",
+            keysSecret: "iris-keys",
+            traffic: traffic
+        )
+        return KubeObject(
+            MLResources.onlineEndpoints,
+            namespace: "default",
+            name: "iris",
+            body: ["spec": try JSON(encoding: spec)]
+        )
     }
 
     private func deployment(_ change: (inout OnlineDeploymentSpec) -> Void = { _ in }) throws -> KubeObject {
         let spec = OnlineDeploymentSpec.fixture(change: change)
         return KubeObject(
-            MLResources.onlineDeployments, namespace: "default", name: "iris-blue", body: ["spec": try JSON(encoding: spec)])
+            MLResources.onlineDeployments,
+            namespace: "default",
+            name: "iris-blue",
+            body: ["spec": try JSON(encoding: spec)]
+        )
     }
 
     private func state(_ api: any ResourceAPI, _ type: ResourceType, _ name: String) async throws -> JSON? {
@@ -58,7 +81,11 @@ import Testing
     }
 
     private func waitFor(
-        _ api: any ResourceAPI, _ type: ResourceType, _ name: String, _ what: String, _ condition: (JSON) -> Bool
+        _ api: any ResourceAPI,
+        _ type: ResourceType,
+        _ name: String,
+        _ what: String,
+        _ condition: (JSON) -> Bool
     ) async throws -> JSON {
         try await eventually(what) {
             guard let status = try await state(api, type, name), condition(status) else { return nil }
@@ -83,7 +110,8 @@ import Testing
             #expect(service["spec", "clusterIP"]?.stringValue?.isEmpty == false)
             _ = try await api.get(.configMaps, namespace: "default", name: "iris-blue-runtime")
             workload["status"] = [
-                "observedGeneration": JSON(workload.generation), "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1,
+                "observedGeneration": JSON(workload.generation), "replicas": 1, "updatedReplicas": 1,
+                "readyReplicas": 1,
                 "availableReplicas": 1,
             ]
             try await api.updateStatus(.deployments, workload)
@@ -98,7 +126,10 @@ import Testing
             var spec = OnlineDeploymentSpec.fixture()
             spec.code?.scoringScript = "other.py"
             try await api.patch(
-                MLResources.onlineDeployments, owner.key, .merge(["spec": ["code": ["scoringScript": "other.py"]]]))
+                MLResources.onlineDeployments,
+                owner.key,
+                .merge(["spec": ["code": ["scoringScript": "other.py"]]])
+            )
             _ = try await waitFor(api, MLResources.onlineDeployments, "iris-blue", "it is updating") {
                 $0["observedGeneration"] == 2 && $0["provisioningState"] != "Succeeded"
             }
@@ -113,10 +144,16 @@ import Testing
             let workload = try await eventually("the Deployment is there") {
                 try await api.find(.deployments, namespace: "default", name: "iris-blue")
             }
+            try await api.create(
+                .serviceAccounts, KubeObject(.serviceAccounts, namespace: "default", name: "default"))
             let template = try #require(workload["spec", "template"])
             var pod = KubeObject(
-                .pods, namespace: "default", name: "iris-blue-x", labels: template["metadata"]?["labels"]?.stringMap ?? [:],
-                body: ["spec": ["containers": [["name": "inference-server", "image": "python:3.11"]]]])
+                .pods,
+                namespace: "default",
+                name: "iris-blue-x",
+                labels: template["metadata"]?["labels"]?.stringMap ?? [:],
+                body: ["spec": ["containers": [["name": "inference-server", "image": "python:3.11"]]]]
+            )
             pod = try await api.create(.pods, pod)
             let log = "ValueError: x\n\nThe above exception was the direct cause\n\nUserScriptException: y"
             let container: JSON = [
@@ -154,10 +191,18 @@ import Testing
             let failed = try await waitFor(api, MLResources.onlineDeployments, "iris-blue", "it fails") {
                 $0["provisioningState"] == "Failed"
             }
-            #expect(failed["reason"] == "InvalidDeploymentSpec" && failed["message"]?.stringValue?.contains("\"huge\"") == true)
+            #expect(
+                failed["reason"] == "InvalidDeploymentSpec"
+                    && failed["message"]?.stringValue?.contains("\"huge\"") == true
+            )
             try await api.create(
                 MLResources.instanceTypes,
-                KubeObject(MLResources.instanceTypes, name: "huge", body: ["spec": ["resources": ["limits": ["cpu": "8"]]]]))
+                KubeObject(
+                    MLResources.instanceTypes,
+                    name: "huge",
+                    body: ["spec": ["resources": ["limits": ["cpu": "8"]]]]
+                )
+            )
             _ = try await waitFor(api, MLResources.onlineDeployments, "iris-blue", "it goes on") {
                 $0["provisioningState"] == "Creating"
             }

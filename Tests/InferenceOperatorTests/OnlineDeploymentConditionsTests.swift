@@ -7,38 +7,62 @@ import Testing
 @Suite struct OnlineDeploymentConditionsTests {
     private let now = 1_767_225_600.0 + 1000
 
-    private func workload(_ plan: OnlineDeploymentPlan, ready: Int, updated: Int, total: Int, wanted: Int = 1) -> KubeObject {
+    private func workload(
+        _ plan: OnlineDeploymentPlan,
+        ready: Int,
+        updated: Int,
+        total: Int,
+        wanted: Int = 1
+    ) -> KubeObject {
         var object = plan.deployment
         object["metadata", "generation"] = 1
         object["spec", "replicas"] = JSON(wanted)
         object["status"] = [
-            "observedGeneration": 1, "replicas": JSON(total), "updatedReplicas": JSON(updated), "readyReplicas": JSON(ready),
+            "observedGeneration": 1, "replicas": JSON(total), "updatedReplicas": JSON(updated),
+            "readyReplicas": JSON(ready),
             "availableReplicas": JSON(ready),
         ]
         return object
     }
 
-    private func pod(_ plan: OnlineDeploymentPlan, _ status: JSON, name: String = "iris-blue-1", old: Bool = false) -> KubeObject {
+    private func pod(
+        _ plan: OnlineDeploymentPlan,
+        _ status: JSON,
+        name: String = "iris-blue-1",
+        old: Bool = false
+    ) -> KubeObject {
         KubeObject(
-            .pods, namespace: "default", name: name,
-            labels: [OnlineDeploymentPlan.hashKey: old ? "0000" : plan.contentHash], body: ["status": status])
+            .pods,
+            namespace: "default",
+            name: name,
+            labels: [OnlineDeploymentPlan.hashKey: old ? "0000" : plan.contentHash],
+            body: ["status": status]
+        )
     }
 
     private func container(_ state: JSON, last: JSON? = nil, restarts: Int = 0) -> JSON {
         var members: [String: JSON] = [
-            "name": "inference-server", "image": "python:3.11", "ready": false, "state": state, "restartCount": JSON(restarts),
+            "name": "inference-server", "image": "python:3.11", "ready": false, "state": state,
+            "restartCount": JSON(restarts),
         ]
         members["lastState"] = last
         return ["containerStatuses": [.object(members)]]
     }
 
     private func status(
-        _ pods: [KubeObject], workload: KubeObject?, present: OnlineDeploymentStatus? = nil, generation: Int = 1
+        _ pods: [KubeObject],
+        workload: KubeObject?,
+        present: OnlineDeploymentStatus? = nil,
+        generation: Int = 1
     ) throws -> OnlineDeploymentStatus {
         let spec = OnlineDeploymentSpec.fixture()
         return OnlineDeploymentConditions(
-            object: try spec.object(generation: generation), spec: spec, deployment: workload, pods: pods,
-            contentHash: try spec.plan().contentHash, now: now
+            object: try spec.object(generation: generation),
+            spec: spec,
+            deployment: workload,
+            pods: pods,
+            contentHash: try spec.plan().contentHash,
+            now: now
         ).status(present: present)
     }
 
@@ -50,10 +74,14 @@ import Testing
         let loading = pod(plan, container(["running": [:]]))
         let waiting = try status([loading], workload: workload(plan, ready: 0, updated: 1, total: 1))
         #expect(waiting.provisioningState == "Creating" && waiting.message == "loading the model on pod iris-blue-1")
-        let installing = pod(plan, ["initContainerStatuses": [["name": "environment-prepare", "state": ["running": [:]]]]])
+        let installing = pod(
+            plan,
+            ["initContainerStatuses": [["name": "environment-prepare", "state": ["running": [:]]]]]
+        )
         #expect(
             try status([installing], workload: workload(plan, ready: 0, updated: 1, total: 1)).message
-                == "installing the environment's packages on pod iris-blue-1")
+                == "installing the environment's packages on pod iris-blue-1"
+        )
         let done = try status([loading], workload: workload(plan, ready: 1, updated: 1, total: 1))
         #expect(done.provisioningState == "Succeeded" && done.reason == nil && done.readyReplicas == 1)
         #expect(done.observedGeneration == 1)
@@ -65,9 +93,19 @@ import Testing
         let old = pod(plan, container(["running": [:]]), name: "old", old: true)
         let new = pod(plan, container(["running": [:]]), name: "new")
         let present = OnlineDeploymentStatus(provisioningState: "Succeeded", observedGeneration: 1)
-        let half = try status([old, new], workload: workload(plan, ready: 2, updated: 1, total: 2), present: present, generation: 2)
+        let half = try status(
+            [old, new],
+            workload: workload(plan, ready: 2, updated: 1, total: 2),
+            present: present,
+            generation: 2
+        )
         #expect(half.provisioningState == "Updating")
-        let done = try status([new], workload: workload(plan, ready: 1, updated: 1, total: 1), present: present, generation: 2)
+        let done = try status(
+            [new],
+            workload: workload(plan, ready: 1, updated: 1, total: 1),
+            present: present,
+            generation: 2
+        )
         #expect(done.provisioningState == "Succeeded" && done.observedGeneration == 2)
     }
 
@@ -83,7 +121,8 @@ import Testing
     static let cases: [Broken] = {
         func server(_ state: JSON, last: JSON? = nil, restarts: Int = 0) -> JSON {
             var members: [String: JSON] = [
-                "name": "inference-server", "image": "python:3.11", "ready": false, "state": state, "restartCount": JSON(restarts),
+                "name": "inference-server", "image": "python:3.11", "ready": false, "state": state,
+                "restartCount": JSON(restarts),
             ]
             members["lastState"] = last
             return ["containerStatuses": [.object(members)]]
@@ -92,52 +131,100 @@ import Testing
             ["terminated": ["exitCode": JSON(code), "message": .string(message), "reason": .string(reason)]]
         }
         func preparing(_ name: String, restarts: Int) -> JSON {
-            ["initContainerStatuses": [["name": .string(name), "restartCount": JSON(restarts), "state": terminated(1, "pip: no")]]]
+            [
+                "initContainerStatuses": [
+                    ["name": .string(name), "restartCount": JSON(restarts), "state": terminated(1, "pip: no")]
+                ]
+            ]
         }
         func unscheduled(_ since: String) -> JSON {
             let condition: JSON = [
-                "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "lastTransitionTime": .string(since),
+                "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+                "lastTransitionTime": .string(since),
                 "message": "0/1 nodes are available: 1 Insufficient cpu.",
             ]
             return ["conditions": [condition]]
         }
         let backOff: JSON = ["waiting": ["reason": "CrashLoopBackOff"]]
         return [
-            Broken(name: "init() raised, at once", status: server(terminated(3, scriptLog)), wantState: "Failed", wantReason: "UserScriptInitFailed"),
             Broken(
-                name: "init() raised, seen in back-off", status: server(backOff, last: terminated(3, scriptLog), restarts: 1),
-                wantState: "Failed", wantReason: "UserScriptInitFailed"),
-            Broken(name: "first crash", status: server(terminated(1, "boom")), wantState: "Creating", wantReason: "DeploymentCrashLoopBackOff"),
+                name: "init() raised, at once",
+                status: server(terminated(3, scriptLog)),
+                wantState: "Failed",
+                wantReason: "UserScriptInitFailed"
+            ),
             Broken(
-                name: "third crash", status: server(backOff, last: terminated(1, "boom"), restarts: 2), wantState: "Failed",
-                wantReason: "DeploymentCrashLoopBackOff"),
+                name: "init() raised, seen in back-off",
+                status: server(backOff, last: terminated(3, scriptLog), restarts: 1),
+                wantState: "Failed",
+                wantReason: "UserScriptInitFailed"
+            ),
             Broken(
-                name: "out of memory", status: server(terminated(137, "", reason: "OOMKilled")), wantState: "Failed",
-                wantReason: "PodOutOfMemory"),
+                name: "first crash",
+                status: server(terminated(1, "boom")),
+                wantState: "Creating",
+                wantReason: "DeploymentCrashLoopBackOff"
+            ),
             Broken(
-                name: "image, first try", status: server(["waiting": ["reason": "ErrImagePull"]]), wantState: "Creating",
-                wantReason: "ImagePullLoopBackOff"),
+                name: "third crash",
+                status: server(backOff, last: terminated(1, "boom"), restarts: 2),
+                wantState: "Failed",
+                wantReason: "DeploymentCrashLoopBackOff"
+            ),
             Broken(
-                name: "image, given up", status: server(["waiting": ["reason": "ImagePullBackOff"]]), wantState: "Failed",
-                wantReason: "ImagePullLoopBackOff"),
+                name: "out of memory",
+                status: server(terminated(137, "", reason: "OOMKilled")),
+                wantState: "Failed",
+                wantReason: "PodOutOfMemory"
+            ),
             Broken(
-                name: "secret missing for long", status: server(["waiting": ["reason": "CreateContainerConfigError"]]),
-                wantState: "Creating", wantReason: "ResourceNotReady"),
+                name: "image, first try",
+                status: server(["waiting": ["reason": "ErrImagePull"]]),
+                wantState: "Creating",
+                wantReason: "ImagePullLoopBackOff"
+            ),
             Broken(
-                name: "environment, first try", status: preparing("environment-prepare", restarts: 0), wantState: "Creating",
-                wantReason: "EnvironmentFailed"),
+                name: "image, given up",
+                status: server(["waiting": ["reason": "ImagePullBackOff"]]),
+                wantState: "Failed",
+                wantReason: "ImagePullLoopBackOff"
+            ),
             Broken(
-                name: "environment, second try", status: preparing("environment-prepare", restarts: 1), wantState: "Failed",
-                wantReason: "EnvironmentFailed"),
+                name: "secret missing for long",
+                status: server(["waiting": ["reason": "CreateContainerConfigError"]]),
+                wantState: "Creating",
+                wantReason: "ResourceNotReady"
+            ),
             Broken(
-                name: "download", status: preparing("storage-initializer", restarts: 1), wantState: "Failed",
-                wantReason: "DataDeliveryFailed"),
+                name: "environment, first try",
+                status: preparing("environment-prepare", restarts: 0),
+                wantState: "Creating",
+                wantReason: "EnvironmentFailed"
+            ),
             Broken(
-                name: "no node for ten seconds", status: unscheduled("2026-01-01T00:16:30Z"), wantState: "Creating",
-                wantReason: "PodUnschedulable"),
+                name: "environment, second try",
+                status: preparing("environment-prepare", restarts: 1),
+                wantState: "Failed",
+                wantReason: "EnvironmentFailed"
+            ),
             Broken(
-                name: "no node for minutes", status: unscheduled("2026-01-01T00:10:00Z"), wantState: "Failed",
-                wantReason: "PodUnschedulable"),
+                name: "download",
+                status: preparing("storage-initializer", restarts: 1),
+                wantState: "Failed",
+                wantReason: "DataDeliveryFailed"
+            ),
+            Broken(
+                name: "no node for ten seconds",
+                status: unscheduled("2026-01-01T00:16:30Z"),
+                wantState: "Creating",
+                wantReason: "PodUnschedulable"
+            ),
+            Broken(
+                name: "no node for minutes",
+                status: unscheduled("2026-01-01T00:10:00Z"),
+                wantState: "Failed",
+                wantReason: "PodUnschedulable"
+            ),
         ]
     }()
 
@@ -157,7 +244,11 @@ import Testing
     @Test("Pods of an older version say nothing about this one")
     func oldPods() throws {
         let plan = try OnlineDeploymentSpec.fixture().plan()
-        let broken = pod(plan, container(["terminated": ["exitCode": 3, "message": .string(Self.scriptLog)]]), old: true)
+        let broken = pod(
+            plan,
+            container(["terminated": ["exitCode": 3, "message": .string(Self.scriptLog)]]),
+            old: true
+        )
         let result = try status([broken], workload: workload(plan, ready: 0, updated: 0, total: 1))
         #expect(result.provisioningState == "Updating" && result.reason == nil)
     }
@@ -177,7 +268,9 @@ import Testing
     func expired() throws {
         let plan = try OnlineDeploymentSpec.fixture().plan()
         var workload = workload(plan, ready: 0, updated: 1, total: 1)
-        workload["status", "conditions"] = [["type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"]]
+        workload["status", "conditions"] = [
+            ["type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"]
+        ]
         let result = try status([pod(plan, container(["running": [:]]))], workload: workload)
         #expect(result.provisioningState == "Failed" && result.reason == "ResourceNotReady")
         #expect(result.message?.contains("GET / on port 5001") == true)
@@ -186,7 +279,11 @@ import Testing
     @Test("A failure that mends itself becomes a success")
     func mends() throws {
         let plan = try OnlineDeploymentSpec.fixture().plan()
-        let present = OnlineDeploymentStatus(provisioningState: "Failed", reason: "PodUnschedulable", observedGeneration: 1)
+        let present = OnlineDeploymentStatus(
+            provisioningState: "Failed",
+            reason: "PodUnschedulable",
+            observedGeneration: 1
+        )
         let result = try status([], workload: workload(plan, ready: 1, updated: 1, total: 1), present: present)
         #expect(result.provisioningState == "Succeeded" && result.reason == nil)
     }

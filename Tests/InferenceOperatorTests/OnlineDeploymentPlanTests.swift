@@ -21,7 +21,11 @@ import Testing
     func script() throws {
         let plan = try OnlineDeploymentSpec.fixture().plan()
         let pod = try #require(plan.deployment["spec", "template", "spec"])
-        #expect(pod["initContainers"]?.arrayValue?.map { $0["name"]?.stringValue } == ["storage-initializer", "environment-prepare"])
+        #expect(
+            pod["initContainers"]?.arrayValue?.map { $0["name"]?.stringValue } == [
+                "storage-initializer", "environment-prepare",
+            ]
+        )
         let container = try container(plan)
         #expect(container["name"] == "inference-server")
         #expect(container["image"] == "python:3.11")
@@ -32,18 +36,25 @@ import Testing
         #expect(container["readinessProbe"]?["httpGet"] == ["path": "/", "port": 5001, "scheme": "HTTP"])
         #expect(container["livenessProbe"]?["initialDelaySeconds"] == 10)
         #expect(container["livenessProbe"]?["failureThreshold"] == 30)
-        #expect(container["resources"] == ["requests": ["cpu": "100m", "memory": "2Gi"], "limits": ["cpu": "2", "memory": "2Gi"]])
+        #expect(
+            container["resources"] == [
+                "requests": ["cpu": "100m", "memory": "2Gi"], "limits": ["cpu": "2", "memory": "2Gi"],
+            ]
+        )
         let environment = try environment(plan)
         #expect(environment["AZUREML_MODEL_DIR"] == "/outrigger/model/digits/3")
         #expect(environment["AZUREML_ENTRY_SCRIPT"] == "score.py")
         #expect(environment["AML_APP_ROOT"] == "/outrigger/code")
         #expect(environment["PATH"]?.hasPrefix("/azureml-envs/") == true)
-        let manifest = try JSON(parsing: plan.configMap["data", "delivery.json"]?.stringValue ?? "").decode(DeliveryManifest.self)
+        let manifest = try JSON(parsing: plan.configMap["data", "delivery.json"]?.stringValue ?? "").decode(
+            DeliveryManifest.self
+        )
         #expect(
             manifest.downloads == [
                 .init(uri: "https://cp/blob/code/", path: "/outrigger/code"),
                 .init(uri: "https://cp/blob/run1/model/", path: "/outrigger/model/digits/3/model"),
-            ])
+            ]
+        )
     }
 
     @Test("Children belong to the deployment, share its name and are found by its labels")
@@ -62,7 +73,9 @@ import Testing
         #expect(plan.deployment["spec", "selector", "matchLabels"] == selector)
         #expect(plan.service["spec", "ports"]?[0]?["targetPort"] == 5001)
         #expect(plan.deployment["spec", "strategy", "rollingUpdate"] == ["maxSurge": 1, "maxUnavailable": 0])
-        #expect(OnlineDeploymentReconciler.owner(of: plan.deployment) == ObjectKey(namespace: "default", name: "iris-blue"))
+        #expect(
+            OnlineDeploymentReconciler.owner(of: plan.deployment) == ObjectKey(namespace: "default", name: "iris-blue")
+        )
     }
 
     @Test("A custom container keeps its command and is probed on its own routes")
@@ -72,8 +85,10 @@ import Testing
             $0.environment = EnvironmentSpec(image: "tensorflow/serving")
             $0.model?.mountPath = "/models/digits"
             $0.inferenceConfig = .init(
-                scoringRoute: .init(port: 8501, path: "/v1/models/m:predict"), livenessRoute: .init(port: 8502, path: "/live"),
-                readinessRoute: .init(port: 8501, path: "/ready"))
+                scoringRoute: .init(port: 8501, path: "/v1/models/m:predict"),
+                livenessRoute: .init(port: 8502, path: "/live"),
+                readinessRoute: .init(port: 8501, path: "/ready")
+            )
         }.plan()
         let container = try container(plan)
         #expect(container["command"] == nil)
@@ -96,7 +111,11 @@ import Testing
             $0.livenessProbe = .init(successThreshold: 7)
         }.plan()
         let container = try container(plan)
-        #expect(container["resources"] == ["requests": ["cpu": "500m", "memory": "2Gi"], "limits": ["cpu": "2", "memory": "1Gi"]])
+        #expect(
+            container["resources"] == [
+                "requests": ["cpu": "500m", "memory": "2Gi"], "limits": ["cpu": "2", "memory": "1Gi"],
+            ]
+        )
         #expect(container["readinessProbe"]?["periodSeconds"] == 4)
         #expect(container["readinessProbe"]?["successThreshold"] == 2)
         #expect(container["livenessProbe"]?["successThreshold"] == 1)
@@ -113,8 +132,12 @@ import Testing
         configuration.nodeSelector = ["pool": "ml", "zone": "1"]
         configuration.tolerations = [["key": "gpu", "operator": "Exists"]]
         let plan = try OnlineDeploymentPlan(
-            object: OnlineDeploymentSpec.fixture().object(), spec: .fixture(), compute: nil,
-            instanceType: InstanceTypeSpec(nodeSelector: ["zone": "2"], resources: ComputeResources()), configuration: configuration)
+            object: OnlineDeploymentSpec.fixture().object(),
+            spec: .fixture(),
+            compute: nil,
+            instanceType: InstanceTypeSpec(nodeSelector: ["zone": "2"], resources: ComputeResources()),
+            configuration: configuration
+        )
         let pod = try #require(plan.deployment["spec", "template", "spec"])
         #expect(pod["nodeSelector"] == ["pool": "ml", "zone": "2"])
         #expect(pod["tolerations"]?.arrayValue?.contains { $0["key"] == "gpu" } == true)
@@ -146,12 +169,18 @@ import Testing
         }
         let problems = DeploymentValidation.problems(spec, name: "iris-blue", instanceType: .fallback)
         #expect(problems.count == 8)
-        for part in ["../score.py", "requestTimeoutMs 0", "maxQueueWaitMs -1", "PerInstance 0", "livenessProbe.period 0", "\"lots\"", "64Gi", "instanceCount -1"] {
+        for part in [
+            "../score.py", "requestTimeoutMs 0", "maxQueueWaitMs -1", "PerInstance 0", "livenessProbe.period 0",
+            "\"lots\"", "64Gi", "instanceCount -1",
+        ] {
             #expect(problems.contains { $0.contains(part) }, "\(part)")
         }
         let bare = OnlineDeploymentSpec.fixture { $0.code = nil }
         #expect(DeploymentValidation.problems(bare, name: "iris-blue", instanceType: .fallback).count == 1)
         #expect(DeploymentValidation.problems(.fixture(), name: "iris-blue", instanceType: .fallback).isEmpty)
-        #expect(DeploymentValidation.problems(.fixture(), name: String(repeating: "a", count: 64), instanceType: .fallback).count == 1)
+        #expect(
+            DeploymentValidation.problems(.fixture(), name: String(repeating: "a", count: 64), instanceType: .fallback)
+                .count == 1
+        )
     }
 }

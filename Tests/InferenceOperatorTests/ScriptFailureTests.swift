@@ -15,16 +15,21 @@ private func log(_ middle: String) -> String {
     """
 }
 
-private let cause = "\n\nThe above exception was the direct cause of the following exception:\n\nTraceback (most recent call last):\n"
+private let cause =
+    "\n\nThe above exception was the direct cause of the following exception:\n\nTraceback (most recent call last):\n"
 
 @Suite struct ScriptFailureTests {
     @Test("An init() that raises is told with its exception")
     func initFailed() {
         let failure = ScriptFailure(
             log: log(
-                "  File \"score.py\", line 3, in init\n    raise ValueError(\"weights missing\")\nValueError: weights missing" + cause
+                "  File \"score.py\", line 3, in init\n    raise ValueError(\"weights missing\")\nValueError: weights missing"
+                    + cause
                     + "azureml_inference_server_http.server.user_script.UserScriptException: Caught an unhandled exception from the user script"
-            ), exitCode: 3, script: "score.py")
+            ),
+            exitCode: 3,
+            script: "score.py"
+        )
         #expect(failure.reason == "UserScriptInitFailed")
         #expect(failure.message == "init() of score.py failed: ValueError: weights missing")
     }
@@ -34,17 +39,28 @@ private let cause = "\n\nThe above exception was the direct cause of the followi
         let failure = ScriptFailure(
             log: log(
                 "    import nothere\nModuleNotFoundError: No module named 'nothere'" + cause
-                    + "azureml_inference_server_http.server.user_script.UserScriptImportException: Failed to import user script"),
-            exitCode: 3, script: "score.py")
+                    + "azureml_inference_server_http.server.user_script.UserScriptImportException: Failed to import user script"
+            ),
+            exitCode: 3,
+            script: "score.py"
+        )
         #expect(failure.reason == "UserScriptImportError")
-        #expect(failure.message.hasPrefix("score.py cannot be imported: ModuleNotFoundError: No module named 'nothere'; add the package"))
+        #expect(
+            failure.message.hasPrefix(
+                "score.py cannot be imported: ModuleNotFoundError: No module named 'nothere'; add the package"
+            )
+        )
     }
 
     @Test("A function that is missing is named", arguments: ["init", "run"])
     func functionMissing(_ name: String) {
         let failure = ScriptFailure(
-            log: log("UserScriptError: User script at /outrigger/code/score.py does not have a \(name)() function defined."),
-            exitCode: 3, script: "score.py")
+            log: log(
+                "UserScriptError: User script at /outrigger/code/score.py does not have a \(name)() function defined."
+            ),
+            exitCode: 3,
+            script: "score.py"
+        )
         #expect(failure.reason == "UserScriptFunctionNotFound")
         #expect(failure.message == "score.py has no function \(name)(); define it")
     }
@@ -59,7 +75,10 @@ private let cause = "\n\nThe above exception was the direct cause of the followi
     @Test("A cut-off log still gives the reason")
     func cut() {
         let failure = ScriptFailure(
-            log: "ger_http.server.user_script.UserScriptException: Caught an unhandled exception", exitCode: 3, script: "a.py")
+            log: "ger_http.server.user_script.UserScriptException: Caught an unhandled exception",
+            exitCode: 3,
+            script: "a.py"
+        )
         #expect(failure.reason == "UserScriptInitFailed")
         #expect(failure.message == "init() of a.py failed")
     }

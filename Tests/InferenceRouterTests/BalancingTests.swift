@@ -3,7 +3,10 @@ import Testing
 @testable import InferenceRouter
 
 @Suite struct WeightedScheduleTests {
-    @Test("Each run of a hundred requests is divided exactly", arguments: [[90, 10], [50, 50], [33, 67], [1, 99], [100, 0], [20, 30, 50], [0, 0, 100]])
+    @Test(
+        "Each run of a hundred requests is divided exactly",
+        arguments: [[90, 10], [50, 50], [33, 67], [1, 99], [100, 0], [20, 30, 50], [0, 0, 100]]
+    )
     func exact(_ weights: [Int]) {
         let schedule = WeightedSchedule(weights: weights)
         for start in [0, 17, 99, 12_345] {
@@ -180,7 +183,12 @@ import Testing
     func arrival() {
         var state = state([])
         for ticket in 1...3 { _ = state.enqueue(Int(ticket), ticket: UInt64(ticket)) }
-        let grants = state.update([member("a"), member("b"), member("c", available: false)], limit: 1, queueLimit: 10, now: 0)
+        let grants = state.update(
+            [member("a"), member("b"), member("c", available: false)],
+            limit: 1,
+            queueLimit: 10,
+            now: 0
+        )
         #expect(grants.map(\.ticket) == [1, 2])
         let more = state.update([member("a"), member("b"), member("c")], limit: 1, queueLimit: 10, now: 0)
         #expect(more.map(\.ticket) == [3])

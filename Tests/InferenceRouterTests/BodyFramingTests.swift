@@ -38,7 +38,8 @@ private func feed(_ framing: inout BodyFraming, _ text: String, step: Int) throw
             ("5\r\nhelloX", .badLineEnd), ("5\r\nhello\n", .badLineEnd), ("5\rX", .badLineEnd),
             ("0\r\n\n", .badTrailer), ("0\r\nA: b\n\r\n", .badTrailer), ("0\r\n \r\n", .badTrailer),
             ("1000000000000000\r\n", .badSize), ("-1\r\n", .badSize), ("5;a\nb\r\n", .badExtension),
-        ])
+        ]
+    )
     func broken(_ text: String, _ want: ChunkedFraming.Violation) {
         var framing = BodyFraming.chunked
         #expect(throws: want) { try feed(&framing, text, step: 1) }

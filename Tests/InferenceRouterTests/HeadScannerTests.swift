@@ -4,13 +4,17 @@ import Testing
 
 /// Scans text, optionally one byte more at a time.
 private func scan(
-    _ text: String, _ kind: HeadScanner.Kind = .request, byByte: Bool = false
+    _ text: String,
+    _ kind: HeadScanner.Kind = .request,
+    byByte: Bool = false
 ) -> (HeadScanner.Outcome, HeadScanner) {
     var scanner = HeadScanner(kind)
     let bytes = Array(text.utf8)
     var outcome = HeadScanner.Outcome.incomplete
     for count in byByte ? Array(1...max(1, bytes.count)) : [bytes.count] {
-        outcome = bytes.withUnsafeBytes { scanner.scan(UnsafeRawBufferPointer(rebasing: $0[..<min(count, bytes.count)])) }
+        outcome = bytes.withUnsafeBytes {
+            scanner.scan(UnsafeRawBufferPointer(rebasing: $0[..<min(count, bytes.count)]))
+        }
         if outcome != .incomplete { break }
     }
     return (outcome, scanner)
@@ -51,7 +55,11 @@ private let host = "Host: a\r\n"
         #expect(!head.isChunked)
         #expect(head.keepsAlive)
         #expect(scanner.fields.count == 6)
-        #expect(scanner.fields.map(\.kind) == [.host, .authorization, .contentLength, .modelDeployment, .clientRequestID, .other])
+        #expect(
+            scanner.fields.map(\.kind) == [
+                .host, .authorization, .contentLength, .modelDeployment, .clientRequestID, .other,
+            ]
+        )
     }
 
     @Test("A response's parts are found")
@@ -72,7 +80,10 @@ private let host = "Host: a\r\n"
         }
     }
 
-    @Test("A response without a reason phrase is accepted", arguments: ["HTTP/1.1 200\r\n\r\n", "HTTP/1.1 200 \r\n\r\n", "HTTP/1.0 200 OK\r\n\r\n"])
+    @Test(
+        "A response without a reason phrase is accepted",
+        arguments: ["HTTP/1.1 200\r\n\r\n", "HTTP/1.1 200 \r\n\r\n", "HTTP/1.0 200 OK\r\n\r\n"]
+    )
     func shortStatusLine(_ whole: String) {
         let (outcome, scanner) = scan(whole, .response)
         #expect(outcome == .complete(whole.utf8.count))
@@ -82,9 +93,18 @@ private let host = "Host: a\r\n"
     @Test(
         "What could hide a second request is refused",
         arguments: [
-            RefusedHead("GET / HTTP/1.1\r\n\(host)Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", .lengthAndEncoding),
-            RefusedHead("GET / HTTP/1.1\r\n\(host)Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n", .lengthAndEncoding),
-            RefusedHead("GET / HTTP/1.1\r\n\(host)Content-Length: 1\r\nContent-Length: 1\r\n\r\n", .duplicateContentLength),
+            RefusedHead(
+                "GET / HTTP/1.1\r\n\(host)Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+                .lengthAndEncoding
+            ),
+            RefusedHead(
+                "GET / HTTP/1.1\r\n\(host)Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n",
+                .lengthAndEncoding
+            ),
+            RefusedHead(
+                "GET / HTTP/1.1\r\n\(host)Content-Length: 1\r\nContent-Length: 1\r\n\r\n",
+                .duplicateContentLength
+            ),
             RefusedHead("GET / HTTP/1.1\r\n\(host)Content-Length: 1, 1\r\n\r\n", .badContentLength),
             RefusedHead("GET / HTTP/1.1\r\n\(host)Content-Length: +1\r\n\r\n", .badContentLength),
             RefusedHead("GET / HTTP/1.1\r\n\(host)Content-Length: 0x10\r\n\r\n", .badContentLength),
@@ -93,8 +113,14 @@ private let host = "Host: a\r\n"
             RefusedHead("GET / HTTP/1.1\r\n\(host)Content-Length: 99999999999999999999\r\n\r\n", .badContentLength),
             RefusedHead("GET / HTTP/1.1\r\n\(host)Transfer-Encoding: gzip, chunked\r\n\r\n", .badTransferEncoding),
             RefusedHead("GET / HTTP/1.1\r\n\(host)Transfer-Encoding: xchunked\r\n\r\n", .badTransferEncoding),
-            RefusedHead("GET / HTTP/1.1\r\n\(host)Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", .badTransferEncoding),
-            RefusedHead("GET / HTTP/1.1\r\n\(host)Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n", .badTransferEncoding),
+            RefusedHead(
+                "GET / HTTP/1.1\r\n\(host)Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+                .badTransferEncoding
+            ),
+            RefusedHead(
+                "GET / HTTP/1.1\r\n\(host)Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n",
+                .badTransferEncoding
+            ),
             RefusedHead("GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", .badTransferEncoding),
             RefusedHead("GET / HTTP/1.1\r\n\(host)Content-Length : 1\r\n\r\n", .badHeaderName),
             RefusedHead("GET / HTTP/1.1\r\n\(host)Content-Length\r\n\r\n", .badHeaderName),
@@ -110,7 +136,10 @@ private let host = "Host: a\r\n"
             RefusedHead("\nGET / HTTP/1.1\r\n\(host)\r\n", .bareLineFeed),
             RefusedHead("GET / HTTP/1.1\r\n\r\n", .missingHost),
             RefusedHead("GET / HTTP/1.1\r\n\(host)\(host)\r\n", .duplicateHost),
-            RefusedHead("GET / HTTP/1.1\r\n\(host)Authorization: a\r\nAuthorization: b\r\n\r\n", .duplicateAuthorization),
+            RefusedHead(
+                "GET / HTTP/1.1\r\n\(host)Authorization: a\r\nAuthorization: b\r\n\r\n",
+                .duplicateAuthorization
+            ),
             RefusedHead("GET / HTTP/1.1\r\n\(host)Expect: 200-ok\r\n\r\n", .badExpectation),
             RefusedHead("GET  / HTTP/1.1\r\n\(host)\r\n", .badStartLine),
             RefusedHead("GET /a b HTTP/1.1\r\n\(host)\r\n", .badStartLine),
@@ -122,7 +151,8 @@ private let host = "Host: a\r\n"
             RefusedHead("GET / HTTP/2.0\r\n\(host)\r\n", .unsupportedVersion),
             RefusedHead("GET / HTTP/1.2\r\n\(host)\r\n", .unsupportedVersion),
             RefusedHead("GET / HTTX/1.1\r\n\(host)\r\n", .badStartLine),
-        ])
+        ]
+    )
     func refused(_ example: RefusedHead) {
         #expect(scan(example.text).0 == .refused(example.want))
         #expect(scan(example.text, byByte: true).0 == .refused(example.want))
@@ -138,7 +168,8 @@ private let host = "Host: a\r\n"
         #expect(scan(large).0 == .refused(.headTooLarge))
         let many = "GET / HTTP/1.1\r\n" + host + String(repeating: "X: a\r\n", count: HeadScanner.maxFields) + "\r\n"
         #expect(scan(many).0 == .refused(.tooManyHeaders))
-        let enough = "GET / HTTP/1.1\r\n" + host + String(repeating: "X: a\r\n", count: HeadScanner.maxFields - 1) + "\r\n"
+        let enough =
+            "GET / HTTP/1.1\r\n" + host + String(repeating: "X: a\r\n", count: HeadScanner.maxFields - 1) + "\r\n"
         #expect(scan(enough).0 == .complete(enough.utf8.count))
     }
 
@@ -154,7 +185,9 @@ private let host = "Host: a\r\n"
 
     @Test("Mutated heads never crash the scanner and never end beyond their bytes")
     func mutations() {
-        let whole = Array("POST /api/v1/endpoint/a/score HTTP/1.1\r\nHost: e\r\nContent-Length: 12\r\nX: y\r\n\r\n".utf8)
+        let whole = Array(
+            "POST /api/v1/endpoint/a/score HTTP/1.1\r\nHost: e\r\nContent-Length: 12\r\nX: y\r\n\r\n".utf8
+        )
         var generator = SplitMix(state: 42)
         for _ in 0..<20_000 {
             var bytes = whole
@@ -171,7 +204,9 @@ private let host = "Host: a\r\n"
             if case .complete(let length) = outcome {
                 #expect(length <= bytes.count)
                 for field in scanner.fields {
-                    #expect(field.name.start >= 0 && field.value.start >= field.name.end && Int(field.lineEnd) <= length)
+                    #expect(
+                        field.name.start >= 0 && field.value.start >= field.name.end && Int(field.lineEnd) <= length
+                    )
                     #expect(field.value.start <= field.value.end)
                 }
             }
@@ -182,11 +217,15 @@ private let host = "Host: a\r\n"
         "Targets are told apart",
         arguments: [
             ("/", "health"), ("/?x", "health"), ("/api/v1/endpoint/a-b/score", "score a-b "),
-            ("/api/v1/service/x/score?verbose=1", "score x ?verbose=1"), ("/api/v1/endpoint/a/swagger.json?version=3", "swagger a ?version=3"),
-            ("http://host:80/api/v1/endpoint/a/score", "score a "), ("HTTPS://host", "health"), ("/api/v1/endpoint/a/scores", "unknown"),
-            ("/api/v1/endpoint//score", "unknown"), ("/api/v1/endpoint/a/b/score", "unknown"), ("/API/v1/endpoint/a/score", "unknown"),
+            ("/api/v1/service/x/score?verbose=1", "score x ?verbose=1"),
+            ("/api/v1/endpoint/a/swagger.json?version=3", "swagger a ?version=3"),
+            ("http://host:80/api/v1/endpoint/a/score", "score a "), ("HTTPS://host", "health"),
+            ("/api/v1/endpoint/a/scores", "unknown"),
+            ("/api/v1/endpoint//score", "unknown"), ("/api/v1/endpoint/a/b/score", "unknown"),
+            ("/API/v1/endpoint/a/score", "unknown"),
             ("*", "unknown"), ("/api/v1/endpoint/a", "unknown"), ("ftp://x/", "unknown"), ("/score", "unknown"),
-        ])
+        ]
+    )
     func targets(_ target: String, _ want: String) {
         let bytes = Array(target.utf8)
         let got: String = bytes.withUnsafeBufferPointer { pointer in

@@ -158,7 +158,10 @@ func splitHead(_ bytes: [UInt8]) -> (head: (line: String, headers: [String: Stri
         end += 1
     }
     guard end + 3 < bytes.count else { return nil }
-    let lines = String(decoding: bytes[..<end], as: UTF8.self).split(separator: "\r\n", omittingEmptySubsequences: false)
+    let lines = String(decoding: bytes[..<end], as: UTF8.self).split(
+        separator: "\r\n",
+        omittingEmptySubsequences: false
+    )
     var headers: [String: String] = [:]
     for line in lines.dropFirst() {
         let parts = line.split(separator: ":", maxSplits: 1)

@@ -33,7 +33,8 @@ final class RawClient {
                 channel.eventLoop.makeCompletedFuture {
                     if let tls {
                         try channel.pipeline.syncOperations.addHandler(
-                            NIOSSLClientHandler(context: tls, serverHostname: "localhost"))
+                            NIOSSLClientHandler(context: tls, serverHostname: "localhost")
+                        )
                     }
                     try channel.pipeline.syncOperations.addHandler(Collector(continuation))
                 }
@@ -82,7 +83,9 @@ final class RawClient {
             guard await more() else {
                 if let response = take(atEnd: true) { return response }
                 throw ClientError(
-                    description: "the connection ended within an answer: \(String(decoding: received.prefix(500), as: UTF8.self))")
+                    description:
+                        "the connection ended within an answer: \(String(decoding: received.prefix(500), as: UTF8.self))"
+                )
             }
         }
     }

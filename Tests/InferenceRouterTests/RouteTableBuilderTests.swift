@@ -7,29 +7,49 @@ import Testing
 
 @Suite struct RouteTableBuilderTests {
     private func endpoint(
-        _ name: String, namespace: String = "default", created: String = "2026-01-01T00:00:00Z", traffic: [String: Int] = [:],
+        _ name: String,
+        namespace: String = "default",
+        created: String = "2026-01-01T00:00:00Z",
+        traffic: [String: Int] = [:],
         auth: String = "Key"
     ) throws -> KubeObject {
         let spec = OnlineEndpointSpec(
-            workspace: WorkspaceReference(subscriptionId: "s", resourceGroup: "g", name: "w"), compute: "c", authMode: auth,
-            keysSecret: name + "-keys", traffic: traffic)
+            workspace: WorkspaceReference(subscriptionId: "s", resourceGroup: "g", name: "w"),
+            compute: "c",
+            authMode: auth,
+            keysSecret: name + "-keys",
+            traffic: traffic
+        )
         var object = KubeObject(
-            MLResources.onlineEndpoints, namespace: namespace, name: name, body: ["spec": try JSON(encoding: spec)])
+            MLResources.onlineEndpoints,
+            namespace: namespace,
+            name: name,
+            body: ["spec": try JSON(encoding: spec)]
+        )
         object["metadata", "creationTimestamp"] = .string(created)
         return object
     }
 
     private func deployment(
-        _ endpoint: String, _ name: String, namespace: String = "default", change: (inout OnlineDeploymentSpec) -> Void = { _ in }
+        _ endpoint: String,
+        _ name: String,
+        namespace: String = "default",
+        change: (inout OnlineDeploymentSpec) -> Void = { _ in }
     ) throws -> KubeObject {
         var spec = OnlineDeploymentSpec(
-            endpointName: endpoint, deploymentName: name,
-            workspace: WorkspaceReference(subscriptionId: "s", resourceGroup: "g", name: "w"), environment: EnvironmentSpec(image: "python"),
-            controlPlane: ControlPlaneReference(url: "https://cp", caPEM: "", tokenSecret: "t"))
+            endpointName: endpoint,
+            deploymentName: name,
+            workspace: WorkspaceReference(subscriptionId: "s", resourceGroup: "g", name: "w"),
+            environment: EnvironmentSpec(image: "python"),
+            controlPlane: ControlPlaneReference(url: "https://cp", caPEM: "", tokenSecret: "t")
+        )
         change(&spec)
         return KubeObject(
-            MLResources.onlineDeployments, namespace: namespace, name: endpoint + "-" + name,
-            body: ["spec": try JSON(encoding: spec)])
+            MLResources.onlineDeployments,
+            namespace: namespace,
+            name: endpoint + "-" + name,
+            body: ["spec": try JSON(encoding: spec)]
+        )
     }
 
     private func keys(_ endpoint: String, primary: String?, namespace: String = "default") -> KubeObject {
@@ -40,8 +60,12 @@ import Testing
 
     private func slice(_ service: String, _ endpoints: [JSON], port: Int = 5001) -> KubeObject {
         KubeObject(
-            .endpointSlices, namespace: "default", name: service + "-x", labels: ["kubernetes.io/service-name": service],
-            body: ["ports": [["name": "http", "port": .int(Int64(port))]], "endpoints": .array(endpoints)])
+            .endpointSlices,
+            namespace: "default",
+            name: service + "-x",
+            labels: ["kubernetes.io/service-name": service],
+            body: ["ports": [["name": "http", "port": .int(Int64(port))]], "endpoints": .array(endpoints)]
+        )
     }
 
     @Test("Endpoints, keys, weights, settings and instances come together")
@@ -51,7 +75,11 @@ import Testing
             deployments: [
                 try deployment("iris", "green"),
                 try deployment("iris", "blue") {
-                    $0.requestSettings = .init(requestTimeoutMs: 90_000, maxQueueWaitMs: 100, maxConcurrentRequestsPerInstance: 3)
+                    $0.requestSettings = .init(
+                        requestTimeoutMs: 90_000,
+                        maxQueueWaitMs: 100,
+                        maxConcurrentRequestsPerInstance: 3
+                    )
                     let route = OnlineDeploymentSpec.Route(port: 8501, path: "/v1/predict")
                     $0.inferenceConfig = .init(scoringRoute: route, livenessRoute: route, readinessRoute: route)
                 },
@@ -62,9 +90,14 @@ import Testing
                     "iris-blue",
                     [
                         ["addresses": ["10.0.0.1"], "conditions": ["ready": true], "targetRef": ["uid": "u1"]],
-                        ["addresses": ["10.0.0.2"], "conditions": ["ready": false, "terminating": true], "targetRef": ["uid": "u2"]],
+                        [
+                            "addresses": ["10.0.0.2"], "conditions": ["ready": false, "terminating": true],
+                            "targetRef": ["uid": "u2"],
+                        ],
                         ["addresses": ["10.0.0.3"]],
-                    ], port: 8501)
+                    ],
+                    port: 8501
+                )
             ]
         ).build()
         #expect(result.problems.isEmpty)
@@ -79,16 +112,20 @@ import Testing
         #expect(blue.settings.scoringPath == "/v1/predict")
         #expect(
             blue.backends == [
-                .init(id: "10.0.0.3:8501", address: "10.0.0.3", port: 8501), .init(id: "u1", address: "10.0.0.1", port: 8501),
+                .init(id: "10.0.0.3:8501", address: "10.0.0.3", port: 8501),
+                .init(id: "u1", address: "10.0.0.1", port: 8501),
                 .init(id: "u2", address: "10.0.0.2", port: 8501, isReady: false, isTerminating: true),
-            ])
+            ]
+        )
         #expect(iris.deployments[1].settings == RouteTable.Settings())
     }
 
     @Test("Without its Secret an endpoint lets nobody in, and says so")
     func missingSecret() throws {
         let result = RouteTableBuilder(
-            endpoints: [try endpoint("iris"), try endpoint("tokens", auth: "AMLToken")], deployments: [], secrets: [],
+            endpoints: [try endpoint("iris"), try endpoint("tokens", auth: "AMLToken")],
+            deployments: [],
+            secrets: [],
             endpointSlices: []
         ).build()
         #expect(result.table.endpoints["iris"]?.auth == .keys(primary: nil, secondary: nil))
@@ -102,8 +139,12 @@ import Testing
             endpoints: [
                 try endpoint("iris", namespace: "new", created: "2026-02-01T00:00:00Z"),
                 try endpoint("iris", namespace: "old", created: "2026-01-01T00:00:00Z"),
-            ], deployments: [try deployment("iris", "a", namespace: "new"), try deployment("iris", "b", namespace: "old")],
-            secrets: [keys("iris", primary: nil, namespace: "old"), keys("iris", primary: nil, namespace: "new")], endpointSlices: []
+            ],
+            deployments: [
+                try deployment("iris", "a", namespace: "new"), try deployment("iris", "b", namespace: "old"),
+            ],
+            secrets: [keys("iris", primary: nil, namespace: "old"), keys("iris", primary: nil, namespace: "new")],
+            endpointSlices: []
         ).build()
         #expect(result.table.endpoints["iris"]?.deployments.map(\.name) == ["b"])
         #expect(result.problems.count == 1)
@@ -117,7 +158,8 @@ import Testing
                 KubeObject(MLResources.onlineEndpoints, namespace: "default", name: "broken"),
             ],
             deployments: [KubeObject(MLResources.onlineDeployments, namespace: "default", name: "broken-a")],
-            secrets: [keys("iris", primary: nil)], endpointSlices: []
+            secrets: [keys("iris", primary: nil)],
+            endpointSlices: []
         ).build()
         #expect(result.problems.count == 3)
         #expect(result.table.endpoints.keys.sorted() == ["iris"])
@@ -128,7 +170,10 @@ import Testing
         var leaving = try deployment("iris", "blue")
         leaving["metadata", "deletionTimestamp"] = "2026-01-01T00:00:00Z"
         let result = RouteTableBuilder(
-            endpoints: [try endpoint("iris")], deployments: [leaving], secrets: [keys("iris", primary: nil)], endpointSlices: []
+            endpoints: [try endpoint("iris")],
+            deployments: [leaving],
+            secrets: [keys("iris", primary: nil)],
+            endpointSlices: []
         ).build()
         #expect(result.table.endpoints["iris"]?.deployments.isEmpty == true)
     }

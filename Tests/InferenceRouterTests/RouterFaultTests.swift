@@ -53,7 +53,10 @@ import Testing
             let second = try await router.score()
             #expect(second.status == 503)
             #expect(second.headers["retry-after"] == "1")
-            #expect(second.text.contains("QueueWaitExceeded") && second.text.contains("blue") && second.text.contains("iris"))
+            #expect(
+                second.text.contains("QueueWaitExceeded") && second.text.contains("blue")
+                    && second.text.contains("iris")
+            )
             try #require(model.takeWaiting()).reply()
             #expect(try await first.response().status == 200)
             await first.close()
@@ -98,14 +101,17 @@ import Testing
     func refused() async throws {
         let dead = try await deadPort()
         let model = try await ModelServer.start { $1.reply() }
-        try await RouterHarness.run(RouterHarness.table([RouterHarness.deployment(ports: [dead, model.port])])) { router in
+        try await RouterHarness.run(RouterHarness.table([RouterHarness.deployment(ports: [dead, model.port])])) {
+            router in
             let client = try await router.client()
             for _ in 0..<20 {
                 try await client.send(RouterHarness.request())
                 #expect(try await client.response().status == 200)
             }
             await client.close()
-            #expect(router.metrics.text.contains("outrigger_router_retries_total{endpoint=\"iris\",deployment=\"blue\"} "))
+            #expect(
+                router.metrics.text.contains("outrigger_router_retries_total{endpoint=\"iris\",deployment=\"blue\"} ")
+            )
         }
         await model.stop()
     }
@@ -172,14 +178,20 @@ import Testing
             _ = try await client.receive(through: "half")
             try #require(model.takeWaiting()).close()
             #expect(await client.end() == "")
-            try await eventually("the fault is counted") { router.metrics.text.contains("reason=\"ModelResponseTruncated\"} 1") }
+            try await eventually("the fault is counted") {
+                router.metrics.text.contains("reason=\"ModelResponseTruncated\"} 1")
+            }
         }
         await model.stop()
     }
 
     @Test(
         "An answer that is not HTTP gives 502",
-        arguments: ["hello\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\na", "HTTP/1.1 101 Up\r\n\r\n"])
+        arguments: [
+            "hello\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\na",
+            "HTTP/1.1 101 Up\r\n\r\n",
+        ]
+    )
     func invalid(_ answer: String) async throws {
         let model = try await ModelServer.start { $1.send(answer) }
         try await RouterHarness.run(RouterHarness.table([RouterHarness.deployment(ports: [model.port])])) { router in
@@ -240,9 +252,13 @@ import Testing
             try await second.send(RouterHarness.request("second"))
             let third = try await router.client()
             try await third.send(RouterHarness.request("third"))
-            try await eventually("two wait") { router.metrics.text.contains("queued_requests{endpoint=\"iris\",deployment=\"blue\"} 2") }
+            try await eventually("two wait") {
+                router.metrics.text.contains("queued_requests{endpoint=\"iris\",deployment=\"blue\"} 2")
+            }
             await second.close()
-            try await eventually("one waits") { router.metrics.text.contains("queued_requests{endpoint=\"iris\",deployment=\"blue\"} 1") }
+            try await eventually("one waits") {
+                router.metrics.text.contains("queued_requests{endpoint=\"iris\",deployment=\"blue\"} 1")
+            }
             await first.close()
             try await eventually("the third request arrives") { model.requests.last?.text == "third" }
             _ = model.takeWaiting()
@@ -257,10 +273,13 @@ import Testing
     func update() async throws {
         let old = try await ModelServer.start { $1.reply(200, "old") }
         let new = try await ModelServer.start { $1.reply(200, "new") }
-        try await RouterHarness.run(RouterHarness.table([RouterHarness.deployment(ports: [], queueWait: 5000)])) { router in
+        try await RouterHarness.run(RouterHarness.table([RouterHarness.deployment(ports: [], queueWait: 5000)])) {
+            router in
             let client = try await router.client()
             try await client.send(RouterHarness.request())
-            try await eventually("it waits") { router.metrics.text.contains("queued_requests{endpoint=\"iris\",deployment=\"blue\"} 1") }
+            try await eventually("it waits") {
+                router.metrics.text.contains("queued_requests{endpoint=\"iris\",deployment=\"blue\"} 1")
+            }
             router.router.update(RouterHarness.table([RouterHarness.deployment(ports: [old.port])]))
             #expect(try await client.response().text == "old")
             router.router.update(RouterHarness.table([RouterHarness.deployment(ports: [new.port])]))
@@ -318,9 +337,15 @@ import Testing
             #expect((line["durationMs"]?.doubleValue ?? -1) >= (line["modelMs"]?.doubleValue ?? 0))
             #expect(lines.contains { $0["error"] == "EndpointNotFound" && $0["status"] == 404 })
             let text = router.metrics.text
-            #expect(text.contains("outrigger_router_requests_total{endpoint=\"iris\",deployment=\"blue\",code=\"200\"} 1"))
+            #expect(
+                text.contains("outrigger_router_requests_total{endpoint=\"iris\",deployment=\"blue\",code=\"200\"} 1")
+            )
             #expect(text.contains("outrigger_router_requests_total{endpoint=\"\",deployment=\"\",code=\"404\"} 1"))
-            #expect(text.contains("outrigger_router_request_duration_seconds_count{endpoint=\"iris\",deployment=\"blue\"} 1"))
+            #expect(
+                text.contains(
+                    "outrigger_router_request_duration_seconds_count{endpoint=\"iris\",deployment=\"blue\"} 1"
+                )
+            )
             #expect(text.contains("outrigger_router_ready_replicas{endpoint=\"iris\",deployment=\"blue\"} 1"))
         }
         await model.stop()
@@ -352,7 +377,10 @@ import Testing
                     for round in 0..<40 {
                         let ports = round % 2 == 0 ? [first.port, dead] : both
                         router.router.update(
-                            RouterHarness.table([RouterHarness.deployment(ports: ports, concurrency: 4, queueWait: 5000)]))
+                            RouterHarness.table([
+                                RouterHarness.deployment(ports: ports, concurrency: 4, queueWait: 5000)
+                            ])
+                        )
                         await Task.yield()
                     }
                     return 0

@@ -23,13 +23,17 @@ struct RouterHarness: Sendable {
 
     /// Runs `body` against a router that serves `table`; afterwards the router must stop in order.
     static func run(
-        _ table: RouteTable, tls: TLSIdentity? = nil, configure: (inout RouterConfiguration) -> Void = { _ in },
+        _ table: RouteTable,
+        tls: TLSIdentity? = nil,
+        configure: (inout RouterConfiguration) -> Void = { _ in },
         _ body: (RouterHarness) async throws -> Void
     ) async throws {
         let log = Log()
         let health = Health()
         var configuration = RouterConfiguration(
-            listeners: [.init(host: "127.0.0.1", port: 0, isTLS: tls != nil)], tls: tls)
+            listeners: [.init(host: "127.0.0.1", port: 0, isTLS: tls != nil)],
+            tls: tls
+        )
         configuration.eventLoops = 2
         configuration.drainGrace = .zero
         configuration.drainTimeout = .seconds(5)
@@ -45,8 +49,13 @@ struct RouterHarness: Sendable {
             tasks.addTask { try await group.run() }
             try await eventually("the router listens") { !router.boundPorts.isEmpty }
             let harness = RouterHarness(
-                router: router, port: router.boundPorts[0], metrics: configuration.metrics, health: health, log: log,
-                stop: { await group.triggerGracefulShutdown() })
+                router: router,
+                port: router.boundPorts[0],
+                metrics: configuration.metrics,
+                health: health,
+                log: log,
+                stop: { await group.triggerGracefulShutdown() }
+            )
             do {
                 try await body(harness)
             } catch {
@@ -70,7 +79,10 @@ struct RouterHarness: Sendable {
     }
 
     static func request(
-        _ body: String = "{}", endpoint: String = "iris", key: String = RouterHarness.key, headers: [String] = []
+        _ body: String = "{}",
+        endpoint: String = "iris",
+        key: String = RouterHarness.key,
+        headers: [String] = []
     ) -> String {
         let extra = headers.map { $0 + "\r\n" }.joined()
         return "POST /api/v1/endpoint/\(endpoint)/score HTTP/1.1\r\nHost: router\r\nAuthorization: Bearer \(key)\r\n"
@@ -80,14 +92,21 @@ struct RouterHarness: Sendable {
     static func table(_ deployments: [RouteTable.Deployment], auth: RouteTable.Authentication? = nil) -> RouteTable {
         RouteTable(endpoints: [
             .init(
-                name: "iris", auth: auth ?? .keys(primary: KeyDigest(of: key), secondary: KeyDigest(of: "second")),
-                deployments: deployments)
+                name: "iris",
+                auth: auth ?? .keys(primary: KeyDigest(of: key), secondary: KeyDigest(of: "second")),
+                deployments: deployments
+            )
         ])
     }
 
     static func deployment(
-        _ name: String = "blue", weight: Int = 100, ports: [Int], concurrency: Int = 1, timeout: Int = 5000,
-        queueWait: Int = 500, queueLength: Int = 1000
+        _ name: String = "blue",
+        weight: Int = 100,
+        ports: [Int],
+        concurrency: Int = 1,
+        timeout: Int = 5000,
+        queueWait: Int = 500,
+        queueLength: Int = 1000
     ) -> RouteTable.Deployment {
         var settings = RouteTable.Settings()
         settings.maxConcurrentPerInstance = concurrency
@@ -95,8 +114,11 @@ struct RouterHarness: Sendable {
         settings.maxQueueWaitMilliseconds = queueWait
         settings.maxQueueLength = queueLength
         return .init(
-            name: name, weight: weight, settings: settings,
-            backends: ports.map { .init(id: "pod-\($0)", address: "127.0.0.1", port: $0) })
+            name: name,
+            weight: weight,
+            settings: settings,
+            backends: ports.map { .init(id: "pod-\($0)", address: "127.0.0.1", port: $0) }
+        )
     }
 }
 

@@ -14,11 +14,17 @@ private func identity(_ name: String) throws -> TLSIdentity {
     let key = P256.Signing.PrivateKey()
     let subject = try DistinguishedName { CommonName(name) }
     let certificate = try Certificate(
-        version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: Certificate.PublicKey(key.publicKey),
-        notValidBefore: Date.now.addingTimeInterval(-60), notValidAfter: Date.now.addingTimeInterval(3600), issuer: subject,
-        subject: subject, signatureAlgorithm: .ecdsaWithSHA256,
+        version: .v3,
+        serialNumber: Certificate.SerialNumber(),
+        publicKey: Certificate.PublicKey(key.publicKey),
+        notValidBefore: Date.now.addingTimeInterval(-60),
+        notValidAfter: Date.now.addingTimeInterval(3600),
+        issuer: subject,
+        subject: subject,
+        signatureAlgorithm: .ecdsaWithSHA256,
         extensions: try Certificate.Extensions { SubjectAlternativeNames([.dnsName("localhost")]) },
-        issuerPrivateKey: Certificate.PrivateKey(key))
+        issuerPrivateKey: Certificate.PrivateKey(key)
+    )
     var serializer = DER.Serializer()
     try serializer.serialize(certificate)
     let pem = PEMDocument(type: "CERTIFICATE", derBytes: serializer.serializedBytes).pemString
@@ -36,15 +42,20 @@ private func trusting(_ identity: TLSIdentity) throws -> NIOSSLContext {
     func reload() async throws {
         let (first, second) = (try identity("first"), try identity("second"))
         let model = try await ModelServer.start { $1.reply(200, $0.text) }
-        try await RouterHarness.run(RouterHarness.table([RouterHarness.deployment(ports: [model.port])]), tls: first) { router in
+        try await RouterHarness.run(RouterHarness.table([RouterHarness.deployment(ports: [model.port])]), tls: first) {
+            router in
             let before = try await RawClient.connect(router.port, tls: trusting(first))
             try await before.send(RouterHarness.request("one"))
             #expect(try await before.response().text == "one")
             #expect(throws: RouterError.self) {
-                try router.router.updateTLS(TLSIdentity(certificateChain: second.certificateChain, privateKey: first.privateKey))
+                try router.router.updateTLS(
+                    TLSIdentity(certificateChain: second.certificateChain, privateKey: first.privateKey)
+                )
             }
             #expect(throws: RouterError.self) {
-                try router.router.updateTLS(TLSIdentity(certificateChain: Array("nothing".utf8), privateKey: second.privateKey))
+                try router.router.updateTLS(
+                    TLSIdentity(certificateChain: Array("nothing".utf8), privateKey: second.privateKey)
+                )
             }
             try router.router.updateTLS(second)
             try await before.send(RouterHarness.request("two"))

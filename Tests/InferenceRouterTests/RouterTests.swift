@@ -8,13 +8,16 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct RouterTests {
     @Test("A request reaches the model with its body, under the model's own path, without the key")
     func forwards() async throws {
-        let model = try await ModelServer.start { $1.reply(200, "[1]", headers: ["Content-Type: application/json", "X-Request-ID: inner"]) }
+        let model = try await ModelServer.start {
+            $1.reply(200, "[1]", headers: ["Content-Type: application/json", "X-Request-ID: inner"])
+        }
         try await RouterHarness.run(RouterHarness.table([RouterHarness.deployment(ports: [model.port])])) { router in
             let client = try await router.client()
             try await client.send(
                 "POST /api/v1/endpoint/iris/score?verbose=1 HTTP/1.1\r\nHost: example\r\nAuthorization: Bearer second\r\n"
                     + "Connection: keep-alive, X-Private\r\nX-Private: 1\r\nX-Request-ID: mine\r\nX-Ms-Client-Request-Id: call_1-a\r\n"
-                    + "X-Other: kept\r\nContent-Length: 7\r\nTE: trailers\r\n\r\n{\"a\":1}")
+                    + "X-Other: kept\r\nContent-Length: 7\r\nTE: trailers\r\n\r\n{\"a\":1}"
+            )
             let response = try await client.response()
             #expect(response.status == 200)
             #expect(response.text == "[1]")
@@ -47,7 +50,10 @@ import Testing
             let health = try await get("/")
             #expect(health.status == 200 && health.text == "Healthy")
             #expect(try await get("/api/v1/service/iris/score").text == "GET /score HTTP/1.1")
-            #expect(try await get("/api/v1/endpoint/iris/swagger.json?version=3").text == "GET /swagger.json?version=3 HTTP/1.1")
+            #expect(
+                try await get("/api/v1/endpoint/iris/swagger.json?version=3").text
+                    == "GET /swagger.json?version=3 HTTP/1.1"
+            )
             #expect(try await get("/nope").status == 404)
             let unknown = try await get("/api/v1/endpoint/none/score")
             #expect(unknown.status == 404)
@@ -67,7 +73,8 @@ import Testing
             for value in ["Bearer wrong", "Bearer ", "Basic \(RouterHarness.key)", "Bearer \(RouterHarness.key)x"] {
                 let client = try await router.client()
                 try await client.send(
-                    "POST /api/v1/endpoint/iris/score HTTP/1.1\r\nHost: a\r\nAuthorization: \(value)\r\nContent-Length: 100000\r\n\r\n")
+                    "POST /api/v1/endpoint/iris/score HTTP/1.1\r\nHost: a\r\nAuthorization: \(value)\r\nContent-Length: 100000\r\n\r\n"
+                )
                 let response = try await client.response()
                 #expect(response.status == 401)
                 #expect(response.headers["connection"] == "close")
@@ -198,7 +205,8 @@ import Testing
             let client = try await router.client()
             try await client.send(
                 "POST /api/v1/endpoint/iris/score HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer second\r\n"
-                    + "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+                    + "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
+            )
             try await client.send("4\r\ndefg\r\n0\r\n\r\n")
             _ = try await client.receive(through: "first\r\n")
             #expect(model.requests.first?.text == "abcdefg")
@@ -233,7 +241,9 @@ import Testing
             client.begin(
                 Array(
                     "POST /api/v1/endpoint/iris/score HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer second\r\n\(framing)\r\n\r\n"
-                        .utf8))
+                        .utf8
+                )
+            )
             if chunked { client.begin(Array((String(body.count, radix: 16) + "\r\n").utf8)) }
             client.begin(body)
             if chunked { client.begin(Array("\r\n0\r\n\r\n".utf8)) }
@@ -275,13 +285,15 @@ import Testing
             "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
             "Content-Length: 1\r\nContent-Length: 2\r\n\r\nab", "X: a\nContent-Length: 0\r\n\r\n",
             "Content-Length : 5\r\n\r\nhello", "X: a\r\n folded\r\n\r\n",
-        ])
+        ]
+    )
     func smuggling(_ rest: String) async throws {
         let model = try await ModelServer.start { $1.reply() }
         try await RouterHarness.run(RouterHarness.table([RouterHarness.deployment(ports: [model.port])])) { router in
             let client = try await router.client()
             try await client.send(
-                "POST /api/v1/endpoint/iris/score HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer second\r\n" + rest)
+                "POST /api/v1/endpoint/iris/score HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer second\r\n" + rest
+            )
             let response = try await client.response()
             #expect(response.status == 400)
             #expect(response.headers["connection"] == "close")
@@ -295,14 +307,16 @@ import Testing
     func tooLarge() async throws {
         let model = try await ModelServer.start { $1.reply() }
         try await RouterHarness.run(
-            RouterHarness.table([RouterHarness.deployment(ports: [model.port])]), configure: { $0.maxBodyBytes = 10 }
+            RouterHarness.table([RouterHarness.deployment(ports: [model.port])]),
+            configure: { $0.maxBodyBytes = 10 }
         ) { router in
             #expect(try await router.score("12345678901").status == 413)
             #expect(try await router.score("1234567890").status == 200)
             let client = try await router.client()
             try await client.send(
                 "POST /api/v1/endpoint/iris/score HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer second\r\n"
-                    + "Transfer-Encoding: chunked\r\n\r\n6\r\nabcdef\r\n6\r\nabcdef\r\n0\r\n\r\n")
+                    + "Transfer-Encoding: chunked\r\n\r\n6\r\nabcdef\r\n6\r\nabcdef\r\n0\r\n\r\n"
+            )
             #expect(try await client.response().status == 413)
             await client.close()
         }
@@ -322,7 +336,9 @@ import Testing
     @Test("A client of HTTP/1.0 gets a plain body and a closed connection")
     func oldClient() async throws {
         let model = try await ModelServer.start { _, connection in
-            connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n")
+            connection.send(
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"
+            )
         }
         try await RouterHarness.run(RouterHarness.table([RouterHarness.deployment(ports: [model.port])])) { router in
             let client = try await router.client()

@@ -30,7 +30,8 @@ import Testing
                 c_seconds_sum{x="y"} 2.051
                 c_seconds_count{x="y"} 3
 
-                """)
+                """
+        )
     }
 
     @Test("Children of a label prefix can be forgotten; declaring a name again gives the same family")
@@ -46,8 +47,7 @@ import Testing
 
     @Test("Log lines keep to one line and name their metadata", arguments: [LogOutput.Format.text, .json])
     func logLines(_ format: LogOutput.Format) {
-        let written = Mutex<[UInt8]>([])
-        let box = Box(written)
+        let box = Box()
         var logger = LogOutput.logger(label: "t", level: .info, format: format) { line in box.append(line) }
         logger[metadataKey: "name"] = "two words"
         logger.debug("hidden")
@@ -56,13 +56,17 @@ import Testing
         #expect(text.split(separator: "\n").count == 1)
         switch format {
         case .text: #expect(text.hasSuffix(" info [t] a\\nb k=v name=\"two words\"\n"))
-        case .json: #expect(text.hasSuffix("\"level\":\"info\",\"logger\":\"t\",\"message\":\"a\\nb\",\"k\":\"v\",\"name\":\"two words\"}\n"))
+        case .json:
+            #expect(
+                text.hasSuffix(
+                    "\"level\":\"info\",\"logger\":\"t\",\"message\":\"a\\nb\",\"k\":\"v\",\"name\":\"two words\"}\n"
+                )
+            )
         }
     }
 
     final class Box: Sendable {
         private let bytes = Mutex<[UInt8]>([])
-        init(_ ignored: borrowing Mutex<[UInt8]>) {}
         func append(_ line: [UInt8]) { bytes.withLock { $0 += line } }
         var text: String { bytes.withLock { String(decoding: $0, as: UTF8.self) } }
     }

@@ -96,7 +96,9 @@ import Testing
         try "CA".write(toFile: folder + "/ca.crt", atomically: true, encoding: .utf8)
         try "ns1\n".write(toFile: folder + "/namespace", atomically: true, encoding: .utf8)
         let config = try KubeConfig.inCluster(
-            environment: ["KUBERNETES_SERVICE_HOST": "fd00::1", "KUBERNETES_SERVICE_PORT": "443"], folder: folder)
+            environment: ["KUBERNETES_SERVICE_HOST": "fd00::1", "KUBERNETES_SERVICE_PORT": "443"],
+            folder: folder
+        )
         #expect(config.server == "https://[fd00::1]:443")
         #expect(config.namespace == "ns1")
         #expect(config.credentials == .tokenFile(folder + "/token"))
@@ -104,8 +106,11 @@ import Testing
 
     @Test func `A written kubeconfig reads back`() throws {
         let config = KubeConfig(
-            server: "https://127.0.0.1:7444", certificateAuthorityPEM: "-----BEGIN\nx\n",
-            clientCertificate: .init(certificatePEM: "c\n", keyPEM: "k\n"), namespace: "azureml")
+            server: "https://127.0.0.1:7444",
+            certificateAuthorityPEM: "-----BEGIN\nx\n",
+            clientCertificate: .init(certificatePEM: "c\n", keyPEM: "k\n"),
+            namespace: "azureml"
+        )
         let read = try KubeConfig(yaml: config.yaml(name: "outrigger"))
         #expect(read.server == config.server)
         #expect(read.certificateAuthorityPEM == config.certificateAuthorityPEM)
@@ -113,7 +118,8 @@ import Testing
         #expect(read.namespace == "azureml")
     }
 
-    @Test(.timeLimit(.minutes(1))) func `An exec plugin is run once and its answer kept until it expires`() async throws {
+    @Test(.timeLimit(.minutes(1))) func `An exec plugin is run once and its answer kept until it expires`() async throws
+    {
         let folder = NSTemporaryDirectory() + "exec-" + UUID().uuidString
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -128,8 +134,14 @@ import Testing
         var config = try KubeConfig(yaml: text, context: "exec")
         config.credentials = .exec(
             .init(
-                apiVersion: "client.authentication.k8s.io/v1", command: folder + "/login", arguments: [],
-                environment: [:], providesClusterInfo: true, installHint: nil))
+                apiVersion: "client.authentication.k8s.io/v1",
+                command: folder + "/login",
+                arguments: [],
+                environment: [:],
+                providesClusterInfo: true,
+                installHint: nil
+            )
+        )
         let source = CredentialSource(config)
         try await withThrowingTaskGroup(of: String?.self) { group in
             for _ in 0..<4 { group.addTask { try await source.answer().authorization } }
@@ -143,8 +155,13 @@ import Testing
 
     @Test func `A plugin's bad answer is an error that names the plugin`() throws {
         let plugin = KubeConfig.ExecPlugin(
-            apiVersion: "client.authentication.k8s.io/v1", command: "login", arguments: [], environment: [:],
-            providesClusterInfo: false, installHint: nil)
+            apiVersion: "client.authentication.k8s.io/v1",
+            command: "login",
+            arguments: [],
+            environment: [:],
+            providesClusterInfo: false,
+            installHint: nil
+        )
         for text in [
             "oops", "{}", #"{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{}}"#,
         ] {

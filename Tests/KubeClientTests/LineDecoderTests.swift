@@ -25,7 +25,8 @@ import Testing
 
     @Test func `Watch lines become events and ERROR becomes an APIError`() throws {
         let added = try WatchEvent(
-            line: Array(#"{"type":"ADDED","object":{"kind":"Pod","metadata":{"name":"a"}}}"#.utf8)[...])
+            line: Array(#"{"type":"ADDED","object":{"kind":"Pod","metadata":{"name":"a"}}}"#.utf8)[...]
+        )
         guard case .added(let pod) = added else {
             Issue.record("not added")
             return
@@ -38,21 +39,28 @@ import Testing
 }
 
 @Suite struct AddressTests {
-    @Test(arguments: [
-        ("https://10.0.0.1:6443/", nil, "https://10.0.0.1:6443", [:]),
-        ("10.0.0.1:6443", nil, "https://10.0.0.1:6443", [:]),
-        ("https://[fd00::1]:443/k8s", nil, "https://[fd00::1]:443/k8s", [:]),
-        ("https://10.0.0.1:6443", "kube", "https://kube:6443", ["kube": "10.0.0.1"]),
-    ] as [(String, String?, String, [String: String])])
+    @Test(
+        arguments: [
+            ("https://10.0.0.1:6443/", nil, "https://10.0.0.1:6443", [:]),
+            ("10.0.0.1:6443", nil, "https://10.0.0.1:6443", [:]),
+            ("https://[fd00::1]:443/k8s", nil, "https://[fd00::1]:443/k8s", [:]),
+            ("https://10.0.0.1:6443", "kube", "https://kube:6443", ["kube": "10.0.0.1"]),
+        ] as [(String, String?, String, [String: String])]
+    )
     func `The address keeps its path and takes the TLS server name`(
-        server: String, name: String?, wantBase: String, wantOverride: [String: String]
+        server: String,
+        name: String?,
+        wantBase: String,
+        wantOverride: [String: String]
     ) throws {
         let address = try ServerAddress(KubeConfig(server: server, tlsServerName: name))
         #expect(address.base == wantBase)
         #expect(address.override == wantOverride)
     }
 
-    @Test(arguments: ["ftp://x", "https://", "https://h:0", "https://h:x"]) func `Bad addresses are refused`(server: String) {
+    @Test(arguments: ["ftp://x", "https://", "https://h:0", "https://h:x"]) func `Bad addresses are refused`(
+        server: String
+    ) {
         #expect(throws: KubeConfigError.self) { try ServerAddress(KubeConfig(server: server)) }
     }
 
@@ -62,11 +70,14 @@ import Testing
 }
 
 @Suite struct YAMLTests {
-    @Test(arguments: [
-        ("yes", true), ("on", true), ("y", true), ("off", false), ("~", .null), ("", .null), ("12", 12), ("-3", -3),
-        ("0x1F", 31), ("010", 8), ("1_000", 1000), ("1.5", 1.5), ("1e3", 1000.0), ("1.2.3", "1.2.3"), ("-", "-"),
-        ("+", "+"), (".", "."), ("1m", "1m"), ("2024-01-01", "2024-01-01"), ("v1", "v1"), ("08", "08"), ("--", "--"),
-    ] as [(String, JSON)])
+    @Test(
+        arguments: [
+            ("yes", true), ("on", true), ("y", true), ("off", false), ("~", .null), ("", .null), ("12", 12), ("-3", -3),
+            ("0x1F", 31), ("010", 8), ("1_000", 1000), ("1.5", 1.5), ("1e3", 1000.0), ("1.2.3", "1.2.3"), ("-", "-"),
+            ("+", "+"), (".", "."), ("1m", "1m"), ("2024-01-01", "2024-01-01"), ("v1", "v1"), ("08", "08"),
+            ("--", "--"),
+        ] as [(String, JSON)]
+    )
     func `Plain scalars resolve as YAML 1.1 does`(text: String, want: JSON) {
         #expect(PlainScalar.resolve(text) == want)
     }
@@ -79,7 +90,8 @@ import Testing
     @Test func `An alias bomb is refused`() {
         var text = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n"
         for index in 1..<9 {
-            text += "a\(index): &a\(index) [" + Array(repeating: "*a\(index - 1)", count: 10).joined(separator: ",") + "]\n"
+            text +=
+                "a\(index): &a\(index) [" + Array(repeating: "*a\(index - 1)", count: 10).joined(separator: ",") + "]\n"
         }
         #expect(throws: YAMLParseError.self) { try JSON(yaml: text) }
     }

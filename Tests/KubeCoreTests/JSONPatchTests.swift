@@ -16,12 +16,24 @@ struct JSONPatchTests {
         Case(document: ["a": [1]], patch: [["op": "add", "path": "/a/-", "value": 2]], want: ["a": [1, 2]]),
         Case(document: ["a": [1]], patch: [["op": "add", "path": "/a/2", "value": 2]], want: nil),
         Case(document: ["a": 1], patch: [["op": "remove", "path": "/b"]], want: nil),
-        Case(document: ["a": ["b/c": 1]], patch: [["op": "replace", "path": "/a/b~1c", "value": 2]], want: ["a": ["b/c": 2]]),
+        Case(
+            document: ["a": ["b/c": 1]],
+            patch: [["op": "replace", "path": "/a/b~1c", "value": 2]],
+            want: ["a": ["b/c": 2]]
+        ),
         Case(document: ["a": 1], patch: [["op": "replace", "path": "/b", "value": 2]], want: nil),
         Case(document: ["a": 1], patch: [["op": "move", "from": "/a", "path": "/b"]], want: ["b": 1]),
-        Case(document: ["a": ["x": 1]], patch: [["op": "copy", "from": "/a/x", "path": "/b"]], want: ["a": ["x": 1], "b": 1]),
+        Case(
+            document: ["a": ["x": 1]],
+            patch: [["op": "copy", "from": "/a/x", "path": "/b"]],
+            want: ["a": ["x": 1], "b": 1]
+        ),
         Case(document: ["a": 1], patch: [["op": "test", "path": "/a", "value": 1]], want: ["a": 1]),
-        Case(document: ["a": 1], patch: [["op": "test", "path": "/a", "value": 2], ["op": "remove", "path": "/a"]], want: nil),
+        Case(
+            document: ["a": 1],
+            patch: [["op": "test", "path": "/a", "value": 2], ["op": "remove", "path": "/a"]],
+            want: nil
+        ),
         Case(document: ["a": 1], patch: [["op": "add", "path": "", "value": ["b": 2]]], want: ["b": 2]),
         Case(document: ["a": 1], patch: [["op": "add", "path": "/b/c", "value": 2]], want: nil),
     ]

@@ -44,7 +44,9 @@ struct SelectorTests {
         #expect(try LabelSelector([:]).matches([:]))
         let selector = try LabelSelector([
             "matchLabels": ["a": "b"],
-            "matchExpressions": [["key": "c", "operator": "In", "values": ["d", "e"]], ["key": "f", "operator": "Exists"]],
+            "matchExpressions": [
+                ["key": "c", "operator": "In", "values": ["d", "e"]], ["key": "f", "operator": "Exists"],
+            ],
         ])
         #expect(selector.matches(["a": "b", "c": "e", "f": ""]))
         #expect(!selector.matches(["a": "b", "c": "x", "f": ""]))

@@ -14,19 +14,40 @@ struct ApplyTests {
     }
 
     private func apply(
-        _ live: KubeObject?, _ applied: KubeObject, by manager: String, force: Bool = false, at time: String? = nil
+        _ live: KubeObject?,
+        _ applied: KubeObject,
+        by manager: String,
+        force: Bool = false,
+        at time: String? = nil
     ) throws -> KubeObject {
         try ManagedFields.apply(
-            live: live, applied: applied, manager: manager, force: force, subresource: nil, apiVersion: "apps/v1",
-            now: time ?? now, schema: schema("apps/v1", "Deployment"))
+            live: live,
+            applied: applied,
+            manager: manager,
+            force: force,
+            subresource: nil,
+            apiVersion: "apps/v1",
+            now: time ?? now,
+            schema: schema("apps/v1", "Deployment")
+        )
     }
 
     private func update(
-        _ live: KubeObject?, _ updated: KubeObject, by manager: String, subresource: String? = nil, at time: String? = nil
+        _ live: KubeObject?,
+        _ updated: KubeObject,
+        by manager: String,
+        subresource: String? = nil,
+        at time: String? = nil
     ) throws -> KubeObject {
         ManagedFields.update(
-            live: live, updated: updated, manager: manager, subresource: subresource, apiVersion: "apps/v1",
-            now: time ?? now, schema: try schema("apps/v1", "Deployment"))
+            live: live,
+            updated: updated,
+            manager: manager,
+            subresource: subresource,
+            apiVersion: "apps/v1",
+            now: time ?? now,
+            schema: try schema("apps/v1", "Deployment")
+        )
     }
 
     private func fields(_ object: KubeObject, _ manager: String, _ operation: String = "Apply") -> JSON? {
@@ -47,7 +68,11 @@ struct ApplyTests {
     @Test("Applied fields are recorded in upstream's notation")
     func notation() throws {
         let ports: JSON = [["containerPort": 80, "name": "http"]]
-        let result = try apply(nil, deployment(spec(container("a", ["ports": ports]), replicas: 2), labels: ["app": "x"]), by: "m")
+        let result = try apply(
+            nil,
+            deployment(spec(container("a", ["ports": ports]), replicas: 2), labels: ["app": "x"]),
+            by: "m"
+        )
         let entry = try #require(result["metadata", "managedFields"]?[0])
         #expect(entry["manager"] == "m")
         #expect(entry["operation"] == "Apply")
@@ -83,13 +108,17 @@ struct ApplyTests {
         #expect(error?.reason == .conflict)
         #expect(
             error?.message
-                == #"Apply failed with 1 conflict: conflict with "first": .spec.template.spec.containers[name="a"].image"#)
+                == #"Apply failed with 1 conflict: conflict with "first": .spec.template.spec.containers[name="a"].image"#
+        )
         #expect(
             error?.causes == [
                 APIError.Cause(
-                    reason: "FieldManagerConflict", message: #"conflict with "first""#,
-                    field: #".spec.template.spec.containers[name="a"].image"#)
-            ])
+                    reason: "FieldManagerConflict",
+                    message: #"conflict with "first""#,
+                    field: #".spec.template.spec.containers[name="a"].image"#
+                )
+            ]
+        )
         let taken = try apply(live, changed, by: "second", force: true)
         #expect(taken["spec", "template", "spec", "containers"]?[0]?["image"] == "2")
         let left = fields(taken, "first")?["f:spec"]?["f:template"]?["f:spec"]?["f:containers"]?[#"k:{"name":"a"}"#]
@@ -119,7 +148,8 @@ struct ApplyTests {
         #expect(result.labels == ["x": "1"])
         #expect(result["spec", "replicas"] == nil)
         #expect(
-            result["spec", "template", "spec", "containers"] == [["name": "a"], ["name": "b", "image": "1"]])
+            result["spec", "template", "spec", "containers"] == [["name": "a"], ["name": "b", "image": "1"]]
+        )
         let ownerTime = result["metadata", "managedFields"]?.arrayValue?.first { $0["manager"] == "m" }?["time"]
         #expect(ownerTime == .string(later))
     }
@@ -133,7 +163,11 @@ struct ApplyTests {
 
     @Test("An update takes what it changes and drops what it removes")
     func updates() throws {
-        let live = try apply(nil, deployment(spec(container("a", ["image": "1"]), replicas: 2), labels: ["x": "1", "y": "2"]), by: "m")
+        let live = try apply(
+            nil,
+            deployment(spec(container("a", ["image": "1"]), replicas: 2), labels: ["x": "1", "y": "2"]),
+            by: "m"
+        )
         var changed = live
         changed["spec", "replicas"] = 5
         changed["metadata", "labels", "y"] = nil
@@ -148,7 +182,13 @@ struct ApplyTests {
     @Test("A created object's maps and elements are owned themselves too")
     func creation() throws {
         let result = try update(
-            nil, deployment(spec(container("a", ["image": "1", "env": [["name": "E", "value": "1"]]])), labels: ["x": "1"]), by: "c")
+            nil,
+            deployment(
+                spec(container("a", ["image": "1", "env": [["name": "E", "value": "1"]]])),
+                labels: ["x": "1"]
+            ),
+            by: "c"
+        )
         let owned = fields(result, "c", "Update")
         #expect(owned?["f:metadata"] == ["f:labels": [".": [:], "f:x": [:]]])
         #expect(owned?["f:spec"]?["."] == nil)
@@ -156,7 +196,8 @@ struct ApplyTests {
             owned?["f:spec"]?["f:template"]?["f:spec"]?["f:containers"]?[#"k:{"name":"a"}"#] == [
                 ".": [:], "f:name": [:], "f:image": [:],
                 "f:env": [".": [:], #"k:{"name":"E"}"#: [".": [:], "f:name": [:], "f:value": [:]]],
-            ])
+            ]
+        )
     }
 
     @Test("The status belongs to its subresource")
@@ -167,9 +208,11 @@ struct ApplyTests {
         let result = try update(live, changed, by: "controller", subresource: "status")
         let entry = result["metadata", "managedFields"]?.arrayValue?.first { $0["manager"] == "controller" }
         #expect(entry?["subresource"] == "status")
-        #expect(entry?["fieldsV1"]?["f:status"]?["f:conditions"]?[#"k:{"type":"Available"}"#] == [
-            ".": [:], "f:type": [:], "f:status": [:],
-        ])
+        #expect(
+            entry?["fieldsV1"]?["f:status"]?["f:conditions"]?[#"k:{"type":"Available"}"#] == [
+                ".": [:], "f:type": [:], "f:status": [:],
+            ]
+        )
         var config = deployment(spec(container("a"), replicas: 1))
         config["status"] = ["replicas": 9]
         let applied = try apply(result, config, by: "m")
@@ -264,8 +307,15 @@ struct ApplyTests {
             "spec": ["items": [["id": "a", "v": 1]], "plain": ["x"], "free": ["deep": ["er": 1]]],
         ])
         let result = try ManagedFields.apply(
-            live: nil, applied: object, manager: "m", force: false, subresource: nil, apiVersion: "e.com/v1", now: now,
-            schema: custom)
+            live: nil,
+            applied: object,
+            manager: "m",
+            force: false,
+            subresource: nil,
+            apiVersion: "e.com/v1",
+            now: now,
+            schema: custom
+        )
         #expect(
             fields(result, "m") == [
                 "f:metadata": ["f:labels": ["f:l": [:]]],
@@ -273,6 +323,7 @@ struct ApplyTests {
                     "f:items": [#"k:{"id":"a"}"#: [".": [:], "f:id": [:], "f:v": [:]]], "f:plain": [:],
                     "f:free": ["f:deep": [".": [:], "f:er": [:]]],
                 ],
-            ])
+            ]
+        )
     }
 }

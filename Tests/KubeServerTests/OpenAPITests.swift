@@ -34,12 +34,16 @@ struct OpenAPITests {
         let document = try JSON(parsing: OpenAPI.document(group: "apps", version: "v1", kinds).bytes)
         let patch = document["paths"]?["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]?["patch"]
         #expect(patch?["x-kubernetes-group-version-kind"] == ["group": "apps", "version": "v1", "kind": "Deployment"])
-        #expect(patch?["parameters"]?.arrayValue?.contains { $0["name"] == "fieldValidation" && $0["in"] == "query" } == true)
+        #expect(
+            patch?["parameters"]?.arrayValue?.contains { $0["name"] == "fieldValidation" && $0["in"] == "query" }
+                == true
+        )
         let schemas = document["components"]?["schemas"]
         #expect(
             schemas?["io.k8s.api.apps.v1.Deployment"]?["x-kubernetes-group-version-kind"] == [
                 ["group": "apps", "version": "v1", "kind": "Deployment"]
-            ])
+            ]
+        )
         let containers = schemas?["io.k8s.api.core.v1.PodSpec"]?["properties"]?["containers"]
         #expect(containers?["x-kubernetes-patch-merge-key"] == "name")
         #expect(containers?["x-kubernetes-list-map-keys"] == ["name"])
@@ -54,7 +58,8 @@ struct OpenAPITests {
         let index = OpenAPI.index([first])
         #expect(
             index["paths"]?["apis/batch/v1"]?["serverRelativeURL"]
-                == .string("/openapi/v3/apis/batch/v1?hash=\(first.hash)"))
+                == .string("/openapi/v3/apis/batch/v1?hash=\(first.hash)")
+        )
     }
 
     @Test("Discovery lists groups, resources and subresources")
@@ -69,13 +74,20 @@ struct OpenAPITests {
         #expect(scale?["group"] == "autoscaling")
         let aggregated = Discovery.aggregated(kinds, core: true)
         let resources = aggregated["items"]?[0]?["versions"]?[0]?["resources"]?.arrayValue
-        #expect(resources?.first { $0["resource"] == "pods" }?["responseKind"] == ["group": "", "version": "", "kind": "Pod"])
+        #expect(
+            resources?.first { $0["resource"] == "pods" }?["responseKind"] == [
+                "group": "", "version": "", "kind": "Pod",
+            ]
+        )
     }
 
     @Test("Versions are ordered by stability")
     func ranks() {
         let versions = ["foo", "v1alpha1", "v2", "v1beta2", "v1", "v2beta1", "v10"]
         #expect(
-            versions.sorted { VersionRank($0) > VersionRank($1) } == ["v10", "v2", "v1", "v2beta1", "v1beta2", "v1alpha1", "foo"])
+            versions.sorted { VersionRank($0) > VersionRank($1) } == [
+                "v10", "v2", "v1", "v2beta1", "v1beta2", "v1alpha1", "foo",
+            ]
+        )
     }
 }

@@ -85,7 +85,8 @@ struct ProtobufDecodeTests {
             try decode(bytes) == [
                 "metadata": ["name": "settings", "namespace": "default", "labels": ["app": "x"]],
                 "data": ["a": "1", "empty": ""], "binaryData": ["raw": "AAEC"],
-            ])
+            ]
+        )
     }
 
     @Test("A Deployment with quantities, int-or-strings, inlined sources and pointers to zero")
@@ -140,7 +141,11 @@ struct ProtobufDecodeTests {
                 }
                 spec.message(4) { strategy in
                     strategy.string(1, "RollingUpdate")
-                    strategy.message(2) { $0.message(1) { $0.int(1, 0); $0.int(2, 1); $0.string(3, "") } }
+                    strategy.message(2) {
+                        $0.message(1) {
+                            $0.int(1, 0); $0.int(2, 1); $0.string(3, "")
+                        }
+                    }
                 }
             }
             deployment.message(3) { $0.int(1, 0) }
@@ -159,14 +164,17 @@ struct ProtobufDecodeTests {
                                 [
                                     "name": "c", "image": "nginx", "ports": [["containerPort": 80]],
                                     "resources": ["limits": ["cpu": "500m"]],
-                                    "readinessProbe": ["httpGet": ["path": "/ready", "port": "http"], "failureThreshold": 7],
+                                    "readinessProbe": [
+                                        "httpGet": ["path": "/ready", "port": "http"], "failureThreshold": 7,
+                                    ],
                                 ]
                             ],
                         ],
                     ],
                     "strategy": ["type": "RollingUpdate", "rollingUpdate": ["maxUnavailable": 1]],
                 ],
-            ])
+            ]
+        )
     }
 
     @Test("Times, micro times and negative numbers")
@@ -191,7 +199,8 @@ struct ProtobufDecodeTests {
                 "spec": [
                     "holderIdentity": "", "leaseDurationSeconds": 15, "renewTime": "2024-05-01T10:20:30.123456Z",
                 ],
-            ])
+            ]
+        )
         let priority = ProtobufWriter.envelope("scheduling.k8s.io/v1", "PriorityClass") { $0.int(2, -5) }
         #expect(try decode(priority)["value"] == -5)
     }
@@ -220,12 +229,17 @@ struct ProtobufDecodeTests {
             $0.string(5, "All")
         }
         #expect(
-            try decode(options) == ["gracePeriodSeconds": 0, "propagationPolicy": "Foreground", "dryRun": ["All"]])
+            try decode(options) == ["gracePeriodSeconds": 0, "propagationPolicy": "Foreground", "dryRun": ["All"]]
+        )
     }
 
-    @Test("Broken bodies are refused", arguments: [
-        [0x7B, 0x7D], [0x6B, 0x38, 0x73, 0x00, 0x0A, 0x7F], [0x6B, 0x38, 0x73, 0x00, 0x07], [0x6B, 0x38, 0x73, 0x00, 0xFF],
-    ] as [[UInt8]])
+    @Test(
+        "Broken bodies are refused",
+        arguments: [
+            [0x7B, 0x7D], [0x6B, 0x38, 0x73, 0x00, 0x0A, 0x7F], [0x6B, 0x38, 0x73, 0x00, 0x07],
+            [0x6B, 0x38, 0x73, 0x00, 0xFF],
+        ] as [[UInt8]]
+    )
     func refusal(_ bytes: [UInt8]) {
         #expect(throws: ProtobufDecodeError.self) { try ProtobufEnvelope(bytes) }
     }

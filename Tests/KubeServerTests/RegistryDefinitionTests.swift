@@ -33,14 +33,16 @@ struct RegistryDefinitionTests {
             ]
         }
         return KubeObject(
-            .customResourceDefinitions, name: plural + ".example.com",
+            .customResourceDefinitions,
+            name: plural + ".example.com",
             body: [
                 "spec": [
                     "group": "example.com", "scope": "Namespaced",
                     "names": ["plural": .string(plural), "kind": .string(kind), "shortNames": [.string("w" + plural)]],
                     "versions": [version("v1", false), version("v2", true)],
                 ]
-            ])
+            ]
+        )
     }
 
     static func widget(_ name: String, size: Int = 1) -> KubeObject {
@@ -77,7 +79,7 @@ struct RegistryDefinitionTests {
         #expect(other.apiVersion == "example.com/v2")
         #expect(other.resourceVersion == made.resourceVersion)
         let bytes = try await api.listBytes(Self.widgets, namespace: nil, options: ListOptions()).bytes
-        #expect(try JSON(parsing: bytes)["items"]?[index: 0] == made.json)
+        #expect(try JSON(parsing: bytes)["items"]?[0] == made.json)
         let stream = try await api.watch(Self.newer, namespace: nil, options: WatchOptions())
         var iterator = stream.makeAsyncIterator()
         #expect(try await iterator.next() == .added(other))
@@ -95,8 +97,11 @@ struct RegistryDefinitionTests {
         #expect(reported["spec", "size"] == 1)
         #expect(reported.generation == 1)
         let scale = try await api.patch(
-            Self.widgets, ObjectKey(namespace: "default", name: "one"), subresource: "scale",
-            .merge(["spec": ["replicas": 5]]))
+            Self.widgets,
+            ObjectKey(namespace: "default", name: "one"),
+            subresource: "scale",
+            .merge(["spec": ["replicas": 5]])
+        )
         #expect(scale["status", "replicas"] == 3)
         #expect(try await api.get(Self.widgets, namespace: "default", name: "one")["spec", "replicas"] == 5)
     }
@@ -108,7 +113,10 @@ struct RegistryDefinitionTests {
         try await api.create(Self.widgets, Self.widget("one"))
         let refused = await failure {
             try await api.patch(
-                Self.widgets, ObjectKey(namespace: "default", name: "one"), .strategic(["spec": ["size": 2]]))
+                Self.widgets,
+                ObjectKey(namespace: "default", name: "one"),
+                .strategic(["spec": ["size": 2]])
+            )
         }
         #expect(refused?.code == 415)
     }
@@ -143,11 +151,18 @@ struct RegistryDefinitionTests {
         held.finalizers = ["example.com/hold"]
         try await api.create(Self.widgets, held)
         try await api.delete(
-            .customResourceDefinitions, namespace: nil, name: "widgets.example.com", options: DeleteOptions())
+            .customResourceDefinitions,
+            namespace: nil,
+            name: "widgets.example.com",
+            options: DeleteOptions()
+        )
         #expect(try await api.list(Self.widgets).items.map(\.name) == ["held"])
         #expect(await failure { try await api.create(Self.widgets, Self.widget("late")) }?.code == 405)
         try await api.patch(
-            Self.widgets, ObjectKey(namespace: "default", name: "held"), .merge(["metadata": ["finalizers": .null]]))
+            Self.widgets,
+            ObjectKey(namespace: "default", name: "held"),
+            .merge(["metadata": ["finalizers": .null]])
+        )
         await api.cleanUp(definition: "widgets.example.com")
         #expect(try await api.find(.customResourceDefinitions, name: "widgets.example.com") == nil)
         #expect(api.kind(group: "example.com", version: "v1", plural: "widgets") == nil)

@@ -25,10 +25,21 @@ struct RegistryFixture {
         registry = try Registry(store: store, configuration: configuration)
         self.store = store
         self.clock = clock
-        try await registry.bootstrap()
+        for name in ["default", "kube-system"] where try await registry.find(.namespaces, name: name) == nil {
+            try await registry.create(.namespaces, KubeObject(.namespaces, name: name))
+        }
+        if try await registry.find(.priorityClasses, name: "system-node-critical") == nil {
+            let value: [String: JSON] = ["value": 2_000_001_000]
+            try await registry.create(
+                .priorityClasses,
+                KubeObject(.priorityClasses, name: "system-node-critical", body: value)
+            )
+        }
         if try await registry.find(.serviceAccounts, namespace: "default", name: "default") == nil {
             try await registry.create(
-                .serviceAccounts, KubeObject(.serviceAccounts, namespace: "default", name: "default"))
+                .serviceAccounts,
+                KubeObject(.serviceAccounts, namespace: "default", name: "default")
+            )
         }
     }
 }
@@ -42,11 +53,17 @@ func failure(_ body: () async throws -> Void) async -> APIError? {
     }
 }
 
-func map(_ name: String, namespace: String = "default", labels: [String: String] = [:], value: String = "1") -> KubeObject {
+func map(
+    _ name: String,
+    namespace: String = "default",
+    labels: [String: String] = [:],
+    value: String = "1"
+) -> KubeObject {
     KubeObject(.configMaps, namespace: namespace, name: name, labels: labels, body: ["data": ["key": .string(value)]])
 }
 
-func pod(_ name: String, node: String? = nil, labels: [String: String] = [:], image: String = "busybox:1") -> KubeObject {
+func pod(_ name: String, node: String? = nil, labels: [String: String] = [:], image: String = "busybox:1") -> KubeObject
+{
     var spec: [String: JSON] = ["containers": [["name": "main", "image": .string(image)]]]
     if let node { spec["nodeName"] = .string(node) }
     return KubeObject(.pods, namespace: "default", name: name, labels: labels, body: ["spec": .object(spec)])
@@ -57,8 +74,11 @@ func deployment(_ name: String, selector: [String: String] = ["app": "a"]) -> Ku
         "metadata": ["labels": ["app": "a"]], "spec": ["containers": [["name": "main", "image": "busybox"]]],
     ]
     return KubeObject(
-        .deployments, namespace: "default", name: name,
-        body: ["spec": ["selector": ["matchLabels": JSON(selector)], "template": template]])
+        .deployments,
+        namespace: "default",
+        name: name,
+        body: ["spec": ["selector": ["matchLabels": JSON(selector)], "template": template]]
+    )
 }
 
 func service(_ name: String, type: String = "ClusterIP", _ more: [String: JSON] = [:]) -> KubeObject {

@@ -12,9 +12,9 @@ struct RegistryObjectTests {
         let api = try await RegistryFixture().registry
         let made = try await api.create(.pods, pod("one"))
         #expect(made["spec", "serviceAccountName"] == "default")
-        let mounts = made["spec", "containers"]?[index: 0]?["volumeMounts"]?.arrayValue ?? []
+        let mounts = made["spec", "containers"]?[0]?["volumeMounts"]?.arrayValue ?? []
         #expect(mounts.first?["mountPath"] == "/var/run/secrets/kubernetes.io/serviceaccount")
-        let volume = made["spec", "volumes"]?[index: 0]
+        let volume = made["spec", "volumes"]?[0]
         #expect(volume?["name"] == mounts.first?["name"])
         #expect(volume?["projected"]?["sources"]?.arrayValue?.count == 3)
         let keys = made["spec", "tolerations"]?.arrayValue?.compactMap { $0["key"]?.stringValue }
@@ -52,7 +52,8 @@ struct RegistryObjectTests {
                 "spec.containers[0].name", "spec.containers[0].image", "spec.containers[1].ports[0].containerPort",
                 "spec.containers[2].name", "spec.containers[2].volumeMounts[0].name",
                 "spec.containers[2].resources.requests",
-            ])
+            ]
+        )
         let none = KubeObject(.pods, namespace: "default", name: "two", body: ["spec": [:]])
         let required = await failure { try await api.create(.pods, none) }
         #expect(required?.causes.contains { $0.field == "spec.containers" && $0.message == "Required value" } == true)
@@ -64,11 +65,17 @@ struct RegistryObjectTests {
         try await api.create(.pods, pod("one"))
         let key = ObjectKey(namespace: "default", name: "one")
         let image = try await api.patch(
-            .pods, key, .json([["op": "replace", "path": "/spec/containers/0/image", "value": "busybox:2"]]))
+            .pods,
+            key,
+            .json([["op": "replace", "path": "/spec/containers/0/image", "value": "busybox:2"]])
+        )
         #expect(image.generation == 2)
         let error = await failure {
             try await api.patch(
-                .pods, key, .json([["op": "add", "path": "/spec/containers/0/command", "value": ["sh"]]]))
+                .pods,
+                key,
+                .json([["op": "add", "path": "/spec/containers/0/command", "value": ["sh"]]])
+            )
         }
         #expect(error?.code == 422)
         #expect(error?.causes.first?.field == "spec")
@@ -88,13 +95,21 @@ struct RegistryObjectTests {
         #expect(ending?.deletionTimestamp == "2023-11-14T22:13:50Z")
         fixture.clock.advance(5)
         let shorter = try await api.delete(
-            .pods, namespace: "default", name: "running", options: DeleteOptions(gracePeriodSeconds: 10))
+            .pods,
+            namespace: "default",
+            name: "running",
+            options: DeleteOptions(gracePeriodSeconds: 10)
+        )
         #expect(shorter?.deletionTimestamp == "2023-11-14T22:13:30Z")
         let version = api.store.revision
         try await api.delete(.pods, namespace: "default", name: "running", options: DeleteOptions())
         #expect(api.store.revision == version)
         try await api.delete(
-            .pods, namespace: "default", name: "running", options: DeleteOptions(gracePeriodSeconds: 0))
+            .pods,
+            namespace: "default",
+            name: "running",
+            options: DeleteOptions(gracePeriodSeconds: 0)
+        )
         #expect(try await api.find(.pods, namespace: "default", name: "running") == nil)
     }
 
@@ -120,13 +135,20 @@ struct RegistryObjectTests {
         for (policy, finalizer) in [(DeleteOptions.Propagation.orphan, "orphan"), (.foreground, "foregroundDeletion")] {
             try await api.create(.deployments, deployment("web-" + finalizer.lowercased()))
             let ending = try await api.delete(
-                .deployments, namespace: "default", name: "web-" + finalizer.lowercased(),
-                options: DeleteOptions(propagation: policy))
+                .deployments,
+                namespace: "default",
+                name: "web-" + finalizer.lowercased(),
+                options: DeleteOptions(propagation: policy)
+            )
             #expect(ending?.finalizers == [finalizer])
         }
         let wrong = await failure {
             try await api.delete(
-                .deployments, namespace: "default", name: "web-orphan", options: DeleteOptions(preconditionUID: "x"))
+                .deployments,
+                namespace: "default",
+                name: "web-orphan",
+                options: DeleteOptions(preconditionUID: "x")
+            )
         }
         #expect(wrong?.message.contains("the UID in the precondition (x) does not match the UID in record") == true)
     }
@@ -147,7 +169,13 @@ struct RegistryObjectTests {
         empty["spec", "finalizers"] = []
         let body = empty
         _ = try await api.update(
-            .namespaces, namespace: nil, name: "team", subresource: "finalize", object: body, options: WriteOptions())
+            .namespaces,
+            namespace: nil,
+            name: "team",
+            subresource: "finalize",
+            object: body,
+            options: WriteOptions()
+        )
         #expect(try await api.find(.namespaces, name: "team") == nil)
         let protected = await failure {
             try await api.delete(.namespaces, namespace: nil, name: "default", options: DeleteOptions())
@@ -162,7 +190,7 @@ struct RegistryObjectTests {
         let second = try await api.create(.services, service("two", type: "LoadBalancer"))
         #expect(first["spec", "clusterIP"]?.stringValue?.hasPrefix("10.96.") == true)
         #expect(first["spec", "clusterIP"] != second["spec", "clusterIP"])
-        let port = second["spec", "ports"]?[index: 0]?["nodePort"]?.intValue ?? 0
+        let port = second["spec", "ports"]?[0]?["nodePort"]?.intValue ?? 0
         #expect((30000...32767).contains(port))
         let taken = service("three", type: "NodePort", ["ports": [["port": 80, "nodePort": JSON(port)]]])
         #expect(await failure { try await api.create(.services, taken) }?.message.contains("already allocated") == true)
@@ -170,29 +198,43 @@ struct RegistryObjectTests {
         #expect(headless["spec", "clusterIPs"] == ["None"])
         let changed = await failure {
             try await api.patch(
-                .services, ObjectKey(namespace: "default", name: "one"), .merge(["spec": ["clusterIP": "10.96.9.9"]]))
+                .services,
+                ObjectKey(namespace: "default", name: "one"),
+                .merge(["spec": ["clusterIP": "10.96.9.9"]])
+            )
         }
         #expect(changed?.causes.first?.message.contains("may not change once set") == true)
         let kept = try await api.update(.services, service("one", ["selector": ["a": "b"]]))
         #expect(kept["spec", "clusterIP"] == first["spec", "clusterIP"])
         try await api.delete(.services, namespace: "default", name: "two", options: DeleteOptions())
         let free = try await api.create(.services, taken)
-        #expect(free["spec", "ports"]?[index: 0]?["nodePort"]?.intValue == port)
-        #expect(free["spec", "ports"]?[index: 0]?["targetPort"] == 80)
+        #expect(free["spec", "ports"]?[0]?["nodePort"]?.intValue == port)
+        #expect(free["spec", "ports"]?[0]?["targetPort"] == 80)
+        // A failed creation under a taken name does not free the address of the one that has it.
+        let address = first["spec", "clusterIP"] ?? .null
+        #expect(await failure { try await api.create(.services, service("one", ["clusterIP": address])) }?.code == 409)
+        #expect(await failure { try await api.create(.services, service("six", ["clusterIP": address])) }?.code == 422)
     }
 
     @Test("stringData becomes data; immutable stays")
     func secrets() async throws {
         let api = try await RegistryFixture().registry
         let secret = KubeObject(
-            .secrets, namespace: "default", name: "s", body: ["stringData": ["a": "hello"], "immutable": true])
+            .secrets,
+            namespace: "default",
+            name: "s",
+            body: ["stringData": ["a": "hello"], "immutable": true]
+        )
         let made = try await api.create(.secrets, secret)
         #expect(made["data", "a"] == "aGVsbG8=")
         #expect(made["stringData"] == nil)
         #expect(made["type"] == "Opaque")
         let refused = await failure {
             try await api.patch(
-                .secrets, ObjectKey(namespace: "default", name: "s"), .merge(["stringData": ["a": "other"]]))
+                .secrets,
+                ObjectKey(namespace: "default", name: "s"),
+                .merge(["stringData": ["a": "other"]])
+            )
         }
         #expect(refused?.causes.first?.message == "Forbidden: field is immutable when `immutable` is set")
     }
@@ -240,8 +282,11 @@ struct RegistryObjectTests {
         #expect(scale["spec", "replicas"] == 1)
         #expect(scale["status", "selector"] == "app=a")
         let changed = try await api.patch(
-            .deployments, ObjectKey(namespace: "default", name: "web"), subresource: "scale",
-            .merge(["spec": ["replicas": 4]]))
+            .deployments,
+            ObjectKey(namespace: "default", name: "web"),
+            subresource: "scale",
+            .merge(["spec": ["replicas": 4]])
+        )
         #expect(changed["spec", "replicas"] == 4)
         #expect(try await api.get(.deployments, namespace: "default", name: "web")["spec", "replicas"] == 4)
     }
@@ -251,16 +296,31 @@ struct RegistryObjectTests {
         let api = try await RegistryFixture().registry
         try await api.create(.pods, pod("one"))
         let binding = KubeObject(
-            .bindings, namespace: "default", name: "one", body: ["target": ["kind": "Node", "name": "n1"]])
+            .bindings,
+            namespace: "default",
+            name: "one",
+            body: ["target": ["kind": "Node", "name": "n1"]]
+        )
         _ = try await api.create(
-            .pods, namespace: "default", name: "one", subresource: "binding", object: binding, options: WriteOptions())
+            .pods,
+            namespace: "default",
+            name: "one",
+            subresource: "binding",
+            object: binding,
+            options: WriteOptions()
+        )
         let bound = try await api.get(.pods, namespace: "default", name: "one")
         #expect(bound["spec", "nodeName"] == "n1")
         #expect(bound.isConditionTrue("PodScheduled"))
         let again = await failure {
             _ = try await api.create(
-                .pods, namespace: "default", name: "one", subresource: "binding", object: binding,
-                options: WriteOptions())
+                .pods,
+                namespace: "default",
+                name: "one",
+                subresource: "binding",
+                object: binding,
+                options: WriteOptions()
+            )
         }
         #expect(again?.message.contains("pod one is already assigned to node \"n1\"") == true)
     }
@@ -269,11 +329,15 @@ struct RegistryObjectTests {
     func eviction() async throws {
         let api = try await RegistryFixture().registry
         let budget = KubeObject(
-            .podDisruptionBudgets, namespace: "default", name: "b",
-            body: ["spec": ["minAvailable": 1, "selector": ["matchLabels": ["app": "a"]]]])
+            .podDisruptionBudgets,
+            namespace: "default",
+            name: "b",
+            body: ["spec": ["minAvailable": 1, "selector": ["matchLabels": ["app": "a"]]]]
+        )
         var made = try await api.create(.podDisruptionBudgets, budget)
         made["status"] = [
-            "disruptionsAllowed": 1, "observedGeneration": 1, "currentHealthy": 2, "desiredHealthy": 1, "expectedPods": 2,
+            "disruptionsAllowed": 1, "observedGeneration": 1, "currentHealthy": 2, "desiredHealthy": 1,
+            "expectedPods": 2,
         ]
         try await api.updateStatus(.podDisruptionBudgets, made)
         for name in ["one", "two"] {
@@ -284,7 +348,13 @@ struct RegistryObjectTests {
         func evict(_ name: String) async throws {
             let body = KubeObject(["apiVersion": "policy/v1", "kind": "Eviction", "metadata": ["name": .string(name)]])
             _ = try await api.create(
-                .pods, namespace: "default", name: name, subresource: "eviction", object: body, options: WriteOptions())
+                .pods,
+                namespace: "default",
+                name: name,
+                subresource: "eviction",
+                object: body,
+                options: WriteOptions()
+            )
         }
         try await evict("one")
         #expect(try await api.get(.pods, namespace: "default", name: "one").isTerminating)
@@ -313,8 +383,13 @@ struct RegistryObjectTests {
             ]
         ])
         let answer = try await api.create(
-            .serviceAccounts, namespace: "default", name: "default", subresource: "token", object: request,
-            options: WriteOptions())
+            .serviceAccounts,
+            namespace: "default",
+            name: "default",
+            subresource: "token",
+            object: request,
+            options: WriteOptions()
+        )
         #expect(answer["status", "token"] == "t")
         let order = try #require(issuer.orders.withLock { $0.first })
         #expect(order.boundObject?.uid == made.uid)

@@ -18,11 +18,17 @@ struct RegistryReadTests {
         try await api.delete(.configMaps, namespace: "default", name: "c", options: DeleteOptions())
         try await api.create(.configMaps, map("bb"))
         let second = try await api.list(
-            .configMaps, namespace: "default", options: ListOptions(limit: 2, continueToken: first.continueToken))
+            .configMaps,
+            namespace: "default",
+            options: ListOptions(limit: 2, continueToken: first.continueToken)
+        )
         #expect(page(second) == "c,d")
         #expect(second.resourceVersion == first.resourceVersion)
         let third = try await api.list(
-            .configMaps, namespace: "default", options: ListOptions(limit: 2, continueToken: second.continueToken))
+            .configMaps,
+            namespace: "default",
+            options: ListOptions(limit: 2, continueToken: second.continueToken)
+        )
         #expect(page(third) == "e")
         #expect(third.continueToken == nil)
     }
@@ -47,7 +53,8 @@ struct RegistryReadTests {
         }
         #expect(
             maps?.message
-                == "\"data.key\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
+                == "\"data.key\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
+        )
     }
 
     @Test("Exact shows the past, the future is a timeout, nonsense is refused")
@@ -56,11 +63,16 @@ struct RegistryReadTests {
         let one = try await api.create(.configMaps, map("one"))
         try await api.create(.configMaps, map("two"))
         let exact = try await api.list(
-            .configMaps, namespace: "default",
-            options: ListOptions(resourceVersion: one.resourceVersion, resourceVersionMatch: "Exact"))
+            .configMaps,
+            namespace: "default",
+            options: ListOptions(resourceVersion: one.resourceVersion, resourceVersionMatch: "Exact")
+        )
         #expect(page(exact) == "one")
         let newer = try await api.list(
-            .configMaps, namespace: "default", options: ListOptions(resourceVersion: one.resourceVersion))
+            .configMaps,
+            namespace: "default",
+            options: ListOptions(resourceVersion: one.resourceVersion)
+        )
         #expect(page(newer) == "one,two")
         let nonsense = await failure {
             _ = try await api.list(.configMaps, namespace: nil, options: ListOptions(resourceVersion: "x"))
@@ -72,7 +84,10 @@ struct RegistryReadTests {
         #expect(match?.code == 422)
         let gone = await failure {
             _ = try await api.list(
-                .configMaps, namespace: nil, options: ListOptions(resourceVersion: "0", resourceVersionMatch: "Exact"))
+                .configMaps,
+                namespace: nil,
+                options: ListOptions(resourceVersion: "0", resourceVersionMatch: "Exact")
+            )
         }
         #expect(gone?.code == 422)
         let future = await failure {
@@ -99,18 +114,24 @@ struct RegistryReadTests {
         let api = try await RegistryFixture().registry
         let type = ResourceType(group: "events.k8s.io", version: "v1", plural: "events", kind: "Event")
         let event = KubeObject(
-            type, namespace: "default", name: "e",
+            type,
+            namespace: "default",
+            name: "e",
             body: [
                 "regarding": ["kind": "Pod", "name": "p"], "note": "hello", "reason": "Test", "type": "Normal",
                 "eventTime": "2023-11-14T22:13:20.000000Z", "reportingController": "c", "reportingInstance": "i",
                 "action": "Do",
-            ])
+            ]
+        )
         try await api.create(type, event)
         let core = try await api.get(.events, namespace: "default", name: "e")
         #expect(core["message"] == "hello")
         #expect(core["involvedObject", "name"] == "p")
         let selected = try await api.list(
-            .events, namespace: "default", options: ListOptions(fieldSelector: "involvedObject.name=p"))
+            .events,
+            namespace: "default",
+            options: ListOptions(fieldSelector: "involvedObject.name=p")
+        )
         #expect(selected.items.count == 1)
         let back = try await api.get(type, namespace: "default", name: "e")
         #expect(back["note"] == "hello")

@@ -22,7 +22,10 @@ struct RegistryWatchTests {
         let api = try await RegistryFixture().registry
         let a = try await api.create(.configMaps, map("a"))
         let stream = try await api.watch(
-            .configMaps, namespace: "default", options: WatchOptions(resourceVersion: a.resourceVersion))
+            .configMaps,
+            namespace: "default",
+            options: WatchOptions(resourceVersion: a.resourceVersion)
+        )
         let deleted = try await api.delete(.configMaps, namespace: "default", name: "a", options: DeleteOptions())
         var iterator = stream.makeAsyncIterator()
         guard case .deleted(let last)? = try await iterator.next() else {
@@ -39,8 +42,10 @@ struct RegistryWatchTests {
         let api = try await RegistryFixture().registry
         try await api.create(.configMaps, map("a", labels: ["x": "1"]))
         let stream = try await api.watch(
-            .configMaps, namespace: "default",
-            options: WatchOptions(labelSelector: "x=1", resourceVersion: String(api.store.revision)))
+            .configMaps,
+            namespace: "default",
+            options: WatchOptions(labelSelector: "x=1", resourceVersion: String(api.store.revision))
+        )
         try await api.update(.configMaps, map("a", labels: ["x": "1"], value: "2"))
         let left = try await api.update(.configMaps, map("a", labels: ["x": "2"], value: "3"))
         try await api.update(.configMaps, map("a", labels: ["x": "1"], value: "4"))
@@ -66,8 +71,10 @@ struct RegistryWatchTests {
         let api = try await RegistryFixture().registry
         try await api.create(.configMaps, map("a"))
         let stream = try await api.watch(
-            .configMaps, namespace: "default",
-            options: WatchOptions(sendInitialEvents: true, resourceVersionMatch: "NotOlderThan"))
+            .configMaps,
+            namespace: "default",
+            options: WatchOptions(sendInitialEvents: true, resourceVersionMatch: "NotOlderThan")
+        )
         var iterator = stream.makeAsyncIterator()
         guard case .added? = try await iterator.next(), case .bookmark(let bookmark)? = try await iterator.next() else {
             Issue.record("expected an object and a bookmark")
@@ -88,8 +95,10 @@ struct RegistryWatchTests {
     func timeout() async throws {
         let api = try await RegistryFixture().registry
         let stream = try await api.watch(
-            .configMaps, namespace: "default",
-            options: WatchOptions(resourceVersion: String(api.store.revision), timeoutSeconds: 1))
+            .configMaps,
+            namespace: "default",
+            options: WatchOptions(resourceVersion: String(api.store.revision), timeoutSeconds: 1)
+        )
         #expect(try await stream.names(10) == ["BOOKMARK"])
     }
 
@@ -105,8 +114,12 @@ struct RegistryWatchTests {
         let gone = WatchPump(
             resource: try fixture.registry.resource(.pods),
             selection: try Selection(try fixture.registry.resource(.pods), labelSelector: nil, fieldSelector: nil),
-            initial: nil, isWatchList: false, revision: 0, cursor: tooOld.cursor("pods", after: 0),
-            options: WatchOptions())
+            initial: nil,
+            isWatchList: false,
+            revision: 0,
+            cursor: tooOld.cursor("pods", after: 0),
+            options: WatchOptions()
+        )
         let error = await failure { _ = try await gone.next() }
         #expect(error?.code == 410)
         #expect(error?.message == "too old resource version: 0 (1)")
@@ -129,7 +142,10 @@ struct RegistryWatchTests {
     func cancellation() async throws {
         let api = try await RegistryFixture().registry
         let stream = try await api.watch(
-            .configMaps, namespace: nil, options: WatchOptions(resourceVersion: String(api.store.revision)))
+            .configMaps,
+            namespace: nil,
+            options: WatchOptions(resourceVersion: String(api.store.revision))
+        )
         let task = Task { try await stream.names(1) }
         task.cancel()
         #expect(try await task.value.isEmpty)

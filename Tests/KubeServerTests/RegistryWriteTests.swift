@@ -30,7 +30,11 @@ struct RegistryWriteTests {
         let badName = await failure { try await api.create(.configMaps, map("Bad_Name")) }
         #expect(badName?.code == 422)
         #expect(badName?.causes.first?.field == "metadata.name")
-        #expect(badName?.message.hasPrefix("ConfigMap \"Bad_Name\" is invalid: metadata.name: Invalid value: \"Bad_Name\": a lowercase RFC 1123 subdomain") == true)
+        #expect(
+            badName?.message.hasPrefix(
+                "ConfigMap \"Bad_Name\" is invalid: metadata.name: Invalid value: \"Bad_Name\": a lowercase RFC 1123 subdomain"
+            ) == true
+        )
         let noNamespace = await failure { try await api.create(.configMaps, map("one", namespace: "nowhere")) }
         #expect(noNamespace?.code == 404)
         #expect(noNamespace?.message == "namespaces \"nowhere\" not found")
@@ -130,8 +134,12 @@ struct RegistryWriteTests {
         #expect(strategic["spec", "template", "spec", "containers"]?.arrayValue?.count == 2)
         let stale = await failure {
             try await api.patch(
-                .deployments, key,
-                .merge(["metadata": ["resourceVersion": .string(merged.resourceVersion ?? "")], "spec": ["paused": true]]))
+                .deployments,
+                key,
+                .merge([
+                    "metadata": ["resourceVersion": .string(merged.resourceVersion ?? "")], "spec": ["paused": true],
+                ])
+            )
         }
         #expect(stale?.reason == .conflict)
         let renamed = await failure {
@@ -148,8 +156,10 @@ struct RegistryWriteTests {
             for number in 0..<20 {
                 group.addTask {
                     try await api.patch(
-                        .configMaps, ObjectKey(namespace: "default", name: "one"),
-                        .merge(["data": [String(number): "x"]] as JSON))
+                        .configMaps,
+                        ObjectKey(namespace: "default", name: "one"),
+                        .merge(["data": [String(number): "x"]] as JSON)
+                    )
                 }
             }
             try await group.waitForAll()
@@ -176,15 +186,21 @@ struct RegistryWriteTests {
         #expect(api.store.revision == before)
         let conflict = await failure {
             try await api.patch(
-                .configMaps, ObjectKey(namespace: "default", name: "one"), .apply(map("one", value: "c").json),
-                options: WriteOptions(fieldManager: "second"))
+                .configMaps,
+                ObjectKey(namespace: "default", name: "one"),
+                .apply(map("one", value: "c").json),
+                options: WriteOptions(fieldManager: "second")
+            )
         }
         #expect(conflict?.code == 409)
         #expect(conflict?.causes.first?.reason == "FieldManagerConflict")
         let noManager = await failure {
             try await api.patch(
-                .configMaps, ObjectKey(namespace: "default", name: "one"), .apply(map("one").json),
-                options: WriteOptions())
+                .configMaps,
+                ObjectKey(namespace: "default", name: "one"),
+                .apply(map("one").json),
+                options: WriteOptions()
+            )
         }
         #expect(noManager?.code == 422)
     }
@@ -215,7 +231,11 @@ struct RegistryWriteTests {
         #expect(api.store.revision == before)
         try await api.create(.configMaps, map("one"))
         let kept = try await api.delete(
-            .configMaps, namespace: "default", name: "one", options: DeleteOptions(dryRun: true))
+            .configMaps,
+            namespace: "default",
+            name: "one",
+            options: DeleteOptions(dryRun: true)
+        )
         #expect(kept?.name == "one")
         #expect(try await api.find(.configMaps, namespace: "default", name: "one") != nil)
     }

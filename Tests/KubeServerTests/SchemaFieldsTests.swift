@@ -22,13 +22,15 @@ struct SchemaFieldsTests {
     func unknown() throws {
         let deployment = try schema("apps/v1", "Deployment")
         var object: JSON = [
-            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": ["name": "a", "nme": "x", "labels": ["any": "b"]],
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": ["name": "a", "nme": "x", "labels": ["any": "b"]],
             "spec": ["replcas": 1, "template": ["spec": ["containers": [["name": "a", "imge": "b"]]]]],
         ]
         #expect(
             deployment.unknownFields(object) == [
                 "metadata.nme", "spec.replcas", "spec.template.spec.containers[0].imge",
-            ])
+            ]
+        )
         deployment.prune(&object)
         #expect(deployment.unknownFields(object) == [])
         #expect(object["metadata"]?["labels"]?["any"] == "b")
@@ -71,7 +73,8 @@ struct SchemaFieldsTests {
             container["livenessProbe"] == [
                 "httpGet": ["port": 80, "path": "/", "scheme": "HTTP"], "timeoutSeconds": 1, "periodSeconds": 10,
                 "successThreshold": 1, "failureThreshold": 3,
-            ])
+            ]
+        )
         #expect(spec["containers"]?[1]?["imagePullPolicy"] == "IfNotPresent")
         #expect(spec["volumes"]?[0] == ["name": "v", "emptyDir": [:]])
         #expect(spec["volumes"]?[1]?["configMap"]?["defaultMode"] == 420)
@@ -85,7 +88,8 @@ struct SchemaFieldsTests {
         #expect(
             deployment["spec"]?["strategy"] == [
                 "type": "RollingUpdate", "rollingUpdate": ["maxUnavailable": "25%", "maxSurge": "25%"],
-            ])
+            ]
+        )
         #expect(deployment["spec"]?["template"]?["spec"]?["enableServiceLinks"] == nil)
         #expect(deployment["spec"]?["template"]?["spec"]?["restartPolicy"] == "Always")
 
@@ -115,8 +119,13 @@ struct SchemaFieldsTests {
         #expect(errors.allSatisfy { $0.reason == .typeInvalid })
         #expect(
             deployment.typeError(["spec": ["replicas": "two"]])
-                == "json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32")
-        #expect(try schema("v1", "Pod").validate(["spec": ["containers": [["name": "a", "resources": ["limits": ["cpu": "x"]]]]]]).count == 1)
+                == "json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32"
+        )
+        #expect(
+            try schema("v1", "Pod").validate([
+                "spec": ["containers": [["name": "a", "resources": ["limits": ["cpu": "x"]]]]]
+            ]).count == 1
+        )
     }
 
     @Test("Required fields and enumerations of a spec are checked")
@@ -124,9 +133,11 @@ struct SchemaFieldsTests {
         let errors = try schema("v1", "Pod").validate([
             "spec": ["containers": [["image": "a"]], "restartPolicy": "Sometimes"]
         ])
-        #expect(errors.map(\.description).sorted() == [
-            "spec.containers[0].name: Required value",
-            #"spec.restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "Never", "OnFailure""#,
-        ])
+        #expect(
+            errors.map(\.description).sorted() == [
+                "spec.containers[0].name: Required value",
+                #"spec.restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "Never", "OnFailure""#,
+            ]
+        )
     }
 }

@@ -18,38 +18,53 @@ struct SchemaStrategicMergeTests {
             name: "containers merge by name, a new one comes first",
             current: ["containers": [["name": "a", "image": "1"], ["name": "b"]]],
             patch: ["containers": [["name": "a", "image": "2"], ["name": "c"]]],
-            want: ["containers": [["name": "a", "image": "2"], ["name": "c"], ["name": "b"]]]),
+            want: ["containers": [["name": "a", "image": "2"], ["name": "c"], ["name": "b"]]]
+        ),
         Case(
             name: "an element is deleted by its key",
             current: ["containers": [["name": "a"], ["name": "b"]]],
-            patch: ["containers": [["name": "a", "$patch": "delete"]]], want: ["containers": [["name": "b"]]]),
+            patch: ["containers": [["name": "a", "$patch": "delete"]]],
+            want: ["containers": [["name": "b"]]]
+        ),
         Case(
             name: "a list is replaced on demand",
             current: ["containers": [["name": "a"], ["name": "b"]]],
-            patch: ["containers": [["$patch": "replace"], ["name": "c"]]], want: ["containers": [["name": "c"]]]),
+            patch: ["containers": [["$patch": "replace"], ["name": "c"]]],
+            want: ["containers": [["name": "c"]]]
+        ),
         Case(
             name: "the order of the patch wins",
             current: ["containers": [["name": "a"], ["name": "b"], ["name": "x"]]],
-            patch: ["$setElementOrder/containers": [["name": "b"], ["name": "a"]], "containers": [["name": "a", "image": "2"]]],
-            want: ["containers": [["name": "b"], ["name": "a", "image": "2"], ["name": "x"]]]),
+            patch: [
+                "$setElementOrder/containers": [["name": "b"], ["name": "a"]],
+                "containers": [["name": "a", "image": "2"]],
+            ],
+            want: ["containers": [["name": "b"], ["name": "a", "image": "2"], ["name": "x"]]]
+        ),
         Case(
             name: "a list without a strategy is replaced",
-            current: ["tolerations": [["key": "a"]]], patch: ["tolerations": [["key": "b"]]],
-            want: ["tolerations": [["key": "b"]]]),
+            current: ["tolerations": [["key": "a"]]],
+            patch: ["tolerations": [["key": "b"]]],
+            want: ["tolerations": [["key": "b"]]]
+        ),
         Case(
             name: "null removes, maps merge",
             current: ["nodeSelector": ["a": "1", "b": "2"], "hostname": "x"],
-            patch: ["nodeSelector": ["a": nil, "c": "3"], "hostname": nil], want: ["nodeSelector": ["b": "2", "c": "3"]]),
+            patch: ["nodeSelector": ["a": nil, "c": "3"], "hostname": nil],
+            want: ["nodeSelector": ["b": "2", "c": "3"]]
+        ),
         Case(
             name: "retained keys drop the others",
             current: ["volumes": [["name": "v", "emptyDir": [:]]]],
             patch: ["volumes": [["name": "v", "hostPath": ["path": "/x"], "$retainKeys": ["name", "hostPath"]]]],
-            want: ["volumes": [["name": "v", "hostPath": ["path": "/x"]]]]),
+            want: ["volumes": [["name": "v", "hostPath": ["path": "/x"]]]]
+        ),
         Case(
             name: "a map is replaced on demand",
             current: ["securityContext": ["runAsUser": 1]],
             patch: ["securityContext": ["$patch": "replace", "runAsGroup": 2]],
-            want: ["securityContext": ["runAsGroup": 2]]),
+            want: ["securityContext": ["runAsGroup": 2]]
+        ),
     ]
 
     @Test("Strategic merges of a pod's spec", arguments: cases)
@@ -65,7 +80,10 @@ struct SchemaStrategicMergeTests {
         let current: JSON = ["metadata": ["finalizers": ["a", "b"]]]
         let added = try pod.strategicMerge(current, patch: ["metadata": ["finalizers": ["c", "a"]]])
         #expect(Set(added["metadata"]?["finalizers"]?.stringArray ?? []) == ["a", "b", "c"])
-        let removed = try pod.strategicMerge(current, patch: ["metadata": ["$deleteFromPrimitiveList/finalizers": ["a"]]])
+        let removed = try pod.strategicMerge(
+            current,
+            patch: ["metadata": ["$deleteFromPrimitiveList/finalizers": ["a"]]]
+        )
         #expect(removed == ["metadata": ["finalizers": ["b"]]])
     }
 
@@ -73,7 +91,10 @@ struct SchemaStrategicMergeTests {
     func missingKey() throws {
         let pod = try schema("v1", "Pod")
         let error = #expect(throws: APIError.self) {
-            try pod.strategicMerge(["spec": ["containers": [["name": "a"]]]], patch: ["spec": ["containers": [["image": "b"]]]])
+            try pod.strategicMerge(
+                ["spec": ["containers": [["name": "a"]]]],
+                patch: ["spec": ["containers": [["image": "b"]]]]
+            )
         }
         #expect(error?.message.contains("does not contain declared merge key: name") == true)
     }

@@ -41,12 +41,15 @@ struct TablesTests {
                     "containerStatuses": [
                         ["name": "a", "ready": true, "restartCount": 0, "state": ["running": [:]]],
                         [
-                            "name": "b", "ready": false, "restartCount": 2, "state": ["waiting": ["reason": "CrashLoopBackOff"]],
+                            "name": "b", "ready": false, "restartCount": 2,
+                            "state": ["waiting": ["reason": "CrashLoopBackOff"]],
                             "lastState": ["terminated": ["finishedAt": "2024-05-01T10:09:00Z"]],
                         ],
                     ],
                 ],
-            ], want: ["x", "1/2", "CrashLoopBackOff", "2 (60s ago)", "10m", "10.0.0.1", "n", "<none>", "<none>"]),
+            ],
+            want: ["x", "1/2", "CrashLoopBackOff", "2 (60s ago)", "10m", "10.0.0.1", "n", "<none>", "<none>"]
+        ),
         PodCase(
             name: "completed",
             pod: [
@@ -55,7 +58,9 @@ struct TablesTests {
                     "phase": "Succeeded",
                     "containerStatuses": [["state": ["terminated": ["reason": "Completed", "exitCode": 0]]]],
                 ],
-            ], want: ["x", "0/1", "Completed", "0", "10m", "<none>", "<none>", "<none>", "<none>"]),
+            ],
+            want: ["x", "0/1", "Completed", "0", "10m", "<none>", "<none>", "<none>", "<none>"]
+        ),
         PodCase(
             name: "initializing",
             pod: [
@@ -63,10 +68,13 @@ struct TablesTests {
                 "status": [
                     "phase": "Pending",
                     "initContainerStatuses": [
-                        ["name": "i", "state": ["terminated": ["exitCode": 0]]], ["name": "j", "state": ["running": [:]]],
+                        ["name": "i", "state": ["terminated": ["exitCode": 0]]],
+                        ["name": "j", "state": ["running": [:]]],
                     ],
                 ],
-            ], want: ["x", "0/1", "Init:1/2", "0", "10m", "<none>", "<none>", "<none>", "<none>"]),
+            ],
+            want: ["x", "0/1", "Init:1/2", "0", "10m", "<none>", "<none>", "<none>", "<none>"]
+        ),
         PodCase(
             name: "a failed init container",
             pod: [
@@ -75,7 +83,9 @@ struct TablesTests {
                     "phase": "Failed",
                     "initContainerStatuses": [["name": "i", "state": ["terminated": ["exitCode": 3]]]],
                 ],
-            ], want: ["x", "0/1", "Init:ExitCode:3", "0", "10m", "<none>", "<none>", "<none>", "<none>"]),
+            ],
+            want: ["x", "0/1", "Init:ExitCode:3", "0", "10m", "<none>", "<none>", "<none>", "<none>"]
+        ),
     ]
 
     @Test("Pods read as kubectl users know them", arguments: pods)
@@ -92,7 +102,9 @@ struct TablesTests {
                 [
                     "spec": ["replicas": 3, "template": template, "selector": ["matchLabels": ["a": "b"]]],
                     "status": ["readyReplicas": 2, "updatedReplicas": 3, "availableReplicas": 2],
-                ]) == ["x", "2/3", 3, 2, "10m", "c", "i", "a=b"])
+                ]
+            ) == ["x", "2/3", 3, 2, "10m", "c", "i", "a=b"]
+        )
         #expect(
             try cells(
                 "services",
@@ -101,7 +113,9 @@ struct TablesTests {
                         "type": "NodePort", "clusterIP": "10.1.1.1", "selector": ["a": "b"],
                         "ports": [["port": 80, "nodePort": 30080, "protocol": "TCP"]],
                     ]
-                ]) == ["x", "NodePort", "10.1.1.1", "<none>", "80:30080/TCP", "10m", "a=b"])
+                ]
+            ) == ["x", "NodePort", "10.1.1.1", "<none>", "80:30080/TCP", "10m", "a=b"]
+        )
         #expect(
             try cells(
                 "nodes",
@@ -111,7 +125,9 @@ struct TablesTests {
                         "conditions": [["type": "Ready", "status": "True"]], "nodeInfo": ["kubeletVersion": "v1.36.0"],
                         "addresses": [["type": "InternalIP", "address": "10.0.0.2"]],
                     ],
-                ]).prefix(6) == ["x", "Ready,SchedulingDisabled", "<none>", "10m", "v1.36.0", "10.0.0.2"])
+                ]
+            ).prefix(6) == ["x", "Ready,SchedulingDisabled", "<none>", "10m", "v1.36.0", "10.0.0.2"]
+        )
         #expect(
             try cells(
                 "jobs",
@@ -121,19 +137,24 @@ struct TablesTests {
                         "succeeded": 2, "startTime": "2024-05-01T10:00:00Z", "completionTime": "2024-05-01T10:00:30Z",
                         "conditions": [["type": "Complete", "status": "True"]],
                     ],
-                ]).prefix(5) == ["x", "Complete", "2/2", "30s", "10m"])
+                ]
+            ).prefix(5) == ["x", "Complete", "2/2", "30s", "10m"]
+        )
     }
 
     @Test("Custom columns by JSONPath, with filters and ages")
     func custom() throws {
         var kind = Kind(
-            type: ResourceType(group: "e.com", version: "v1", plural: "es", kind: "E"), verbs: ["list"],
-            schema: Schema.preservingAll(hasSeparateStatus: false))
+            type: ResourceType(group: "e.com", version: "v1", plural: "es", kind: "E"),
+            verbs: ["list"],
+            schema: Schema.preservingAll(hasSeparateStatus: false)
+        )
         kind.isCustom = true
         kind.columns = [
             Kind.Column(name: "Name"), Kind.Column(name: "N", type: "integer", jsonPath: ".spec.n"),
             Kind.Column(name: "Ready", jsonPath: #".status.conditions[?(@.type=="Ready")].status"#),
-            Kind.Column(name: "All", jsonPath: ".spec.list[*].v"), Kind.Column(name: "Key", jsonPath: #".spec.map['a.b/c']"#),
+            Kind.Column(name: "All", jsonPath: ".spec.list[*].v"),
+            Kind.Column(name: "Key", jsonPath: #".spec.map['a.b/c']"#),
             Kind.Column(name: "Escaped", jsonPath: #".spec.map.a\.b/c"#),
             Kind.Column(name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp"),
             Kind.Column(name: "None", jsonPath: ".spec.absent"),

@@ -214,8 +214,12 @@ struct ObjectStoreTests {
 struct ChangeRingTests {
     private func change(_ revision: Int64) -> StoreChange {
         let object = StoredObject(
-            namespace: "a", name: "n\(revision)", revision: revision, created: revision,
-            encoded: EncodedObject(configMap("n\(revision)")))
+            namespace: "a",
+            name: "n\(revision)",
+            revision: revision,
+            created: revision,
+            encoded: EncodedObject(configMap("n\(revision)"))
+        )
         return StoreChange(kind: .added, object: object, previous: nil)
     }
 

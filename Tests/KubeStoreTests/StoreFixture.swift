@@ -34,15 +34,27 @@ extension ObjectStore {
     func put(_ object: KubeObject, over: StoredObject? = nil) async throws -> StoredObject {
         try await commit(
             StoreWrite(
-                resource: "configmaps", namespace: object.namespace ?? "", name: object.name,
-                precondition: over.map { .revision($0.revision) } ?? .absent, action: .put, object: object))
+                resource: "configmaps",
+                namespace: object.namespace ?? "",
+                name: object.name,
+                precondition: over.map { .revision($0.revision) } ?? .absent,
+                action: .put,
+                object: object
+            )
+        )
     }
 
     @discardableResult
     func remove(_ stored: StoredObject) async throws -> StoredObject {
         try await commit(
             StoreWrite(
-                resource: "configmaps", namespace: stored.namespace, name: stored.name,
-                precondition: .revision(stored.revision), action: .delete, object: stored.object))
+                resource: "configmaps",
+                namespace: stored.namespace,
+                name: stored.name,
+                precondition: .revision(stored.revision),
+                action: .delete,
+                object: stored.object
+            )
+        )
     }
 }

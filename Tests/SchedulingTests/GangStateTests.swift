@@ -53,7 +53,8 @@ import Testing
                 + "wait for them, stop one, or add a node")
         let orders = state.cycle(now: 2, timestamp: "t")
         let status = orders.statuses.last?.status
-        #expect(ConditionList(status?["conditions"]).isTrue("Unschedulable"))
+        let conditions = ConditionList(status?["conditions"])
+        #expect(conditions.isTrue("Unschedulable"))
         #expect(orders.tell.first?.pods.count == 2)
     }
 

@@ -52,13 +52,13 @@ import Testing
     }
 
     @Test func `The sentence for too little cpu is upstream's`() {
-        var cluster = cluster([testNode("a", cpu: "1")])
+        let cluster = cluster([testNode("a", cpu: "1")])
         let decision = place(testPod("p", cpu: "2"), in: cluster)
         #expect(message(decision) == "0/1 nodes are available: 1 Insufficient cpu.")
     }
 
     @Test func `Each reason is counted`() {
-        var cluster = cluster([
+        let cluster = cluster([
             testNode("a", cpu: "1"), testNode("b", isUnschedulable: true),
             testNode("c", taints: [["key": "gpu", "value": "yes", "effect": "NoSchedule"]]),
         ])
@@ -70,14 +70,14 @@ import Testing
     }
 
     @Test func `Without nodes that is what is said`() {
-        var cluster = Cluster()
+        let cluster = Cluster()
         #expect(
             message(place(testPod("p"), in: cluster))
                 == "no nodes available to schedule pods")
     }
 
     @Test func `The emptiest node is taken, and what is placed counts`() {
-        var cluster = cluster([testNode("a"), testNode("b")], [testPod("old", cpu: "2", node: "a")])
+        let cluster = cluster([testNode("a"), testNode("b")], [testPod("old", cpu: "2", node: "a")])
         let pod = testPod("p", cpu: "1")
         #expect(place(pod, in: cluster) == .node("b"))
         #expect(place(pod, in: cluster, .pack) == .node("a"))
@@ -108,7 +108,7 @@ import Testing
             let container: JSON = ["name": "main", "image": "x", "ports": [.object(port)]]
             return testPod(name, node: node, spec: ["containers": [container]])
         }
-        var cluster = cluster([testNode("a")], [pod("old", "10.0.0.1", node: "a")])
+        let cluster = cluster([testNode("a")], [pod("old", "10.0.0.1", node: "a")])
         #expect(place(pod("p", "10.0.0.2"), in: cluster) == .node("a"))
         #expect(
             message(place(pod("q", nil), in: cluster))

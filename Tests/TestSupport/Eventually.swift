@@ -8,12 +8,16 @@ package struct NotEventually: Error, CustomStringConvertible {
     }
 }
 
-/// Asks again until `condition` answers a value, and returns it. An error counts as "not yet".
+/// Asks again until `condition` answers a value, and returns it.
+///
+/// An error counts as "not yet".
 ///
 /// - Throws: `NotEventually` after `timeout`, or `CancellationError`.
 @discardableResult
 package func eventually<T>(
-    _ what: String = "the condition", timeout: Duration = .seconds(15), interval: Duration = .milliseconds(10),
+    _ what: String = "the condition",
+    timeout: Duration = .seconds(15),
+    interval: Duration = .milliseconds(10),
     _ condition: () async throws -> T?
 ) async throws -> T {
     let clock = ContinuousClock()
@@ -35,7 +39,9 @@ package func eventually<T>(
 
 /// Waits until `condition` is true.
 package func eventuallyTrue(
-    _ what: String = "the condition", timeout: Duration = .seconds(15), _ condition: () async throws -> Bool
+    _ what: String = "the condition",
+    timeout: Duration = .seconds(15),
+    _ condition: () async throws -> Bool
 ) async throws {
     try await eventually(what, timeout: timeout) { try await condition() ? true : nil }
 }

@@ -7,21 +7,36 @@ extension KubeObject {
     }
 
     package static func configMap(
-        _ name: String, namespace: String = "default", labels: [String: String] = [:], data: [String: String] = [:]
+        _ name: String,
+        namespace: String = "default",
+        labels: [String: String] = [:],
+        data: [String: String] = [:]
     ) -> KubeObject {
         KubeObject(.configMaps, namespace: namespace, name: name, labels: labels, body: ["data": JSON(data)])
     }
 
     package static func secret(
-        _ name: String, namespace: String = "default", type: String = "Opaque", strings: [String: String] = [:]
+        _ name: String,
+        namespace: String = "default",
+        type: String = "Opaque",
+        strings: [String: String] = [:]
     ) -> KubeObject {
         KubeObject(
-            .secrets, namespace: namespace, name: name, body: ["type": .string(type), "stringData": JSON(strings)])
+            .secrets,
+            namespace: namespace,
+            name: name,
+            body: ["type": .string(type), "stringData": JSON(strings)]
+        )
     }
 
     package static func pod(
-        _ name: String, namespace: String = "default", labels: [String: String] = [:], image: String = "busybox",
-        command: [String] = [], node: String? = nil, requests: [String: String] = [:]
+        _ name: String,
+        namespace: String = "default",
+        labels: [String: String] = [:],
+        image: String = "busybox",
+        command: [String] = [],
+        node: String? = nil,
+        requests: [String: String] = [:]
     ) -> KubeObject {
         var spec: [String: JSON] = [
             "containers": [container(image: image, command: command, requests: requests)], "restartPolicy": "Always",
@@ -31,7 +46,10 @@ extension KubeObject {
     }
 
     package static func deployment(
-        _ name: String, namespace: String = "default", replicas: Int = 1, image: String = "busybox",
+        _ name: String,
+        namespace: String = "default",
+        replicas: Int = 1,
+        image: String = "busybox",
         command: [String] = []
     ) -> KubeObject {
         let labels = ["app": name]
@@ -45,21 +63,31 @@ extension KubeObject {
     }
 
     package static func service(
-        _ name: String, namespace: String = "default", selector: [String: String], port: Int = 80
+        _ name: String,
+        namespace: String = "default",
+        selector: [String: String],
+        port: Int = 80
     ) -> KubeObject {
         let spec: JSON = ["selector": JSON(selector), "ports": [["port": JSON(port), "protocol": "TCP"]]]
         return KubeObject(.services, namespace: namespace, name: name, body: ["spec": spec])
     }
 
     package static func node(
-        _ name: String, cpu: String = "4", memory: String = "8Gi", pods: String = "110"
+        _ name: String,
+        cpu: String = "4",
+        memory: String = "8Gi",
+        pods: String = "110"
     ) -> KubeObject {
         let capacity: JSON = ["cpu": .string(cpu), "memory": .string(memory), "pods": .string(pods)]
         let status: JSON = [
             "capacity": capacity, "allocatable": capacity, "conditions": [["type": "Ready", "status": "True"]],
         ]
         return KubeObject(
-            .nodes, name: name, labels: ["kubernetes.io/hostname": name], body: ["spec": [:], "status": status])
+            .nodes,
+            name: name,
+            labels: ["kubernetes.io/hostname": name],
+            body: ["spec": [:], "status": status]
+        )
     }
 
     package static func serviceAccount(_ name: String, namespace: String = "default") -> KubeObject {
@@ -67,7 +95,9 @@ extension KubeObject {
     }
 
     private static func container(
-        image: String, command: [String], requests: [String: String] = [:]
+        image: String,
+        command: [String],
+        requests: [String: String] = [:]
     ) -> JSON {
         var container: [String: JSON] = ["name": "main", "image": .string(image)]
         if !command.isEmpty { container["command"] = JSON(command) }

@@ -19,12 +19,11 @@ package struct TestCluster: Sendable {
 
     /// Runs `body` with a cluster, and ends the cluster whatever comes.
     ///
-    /// - Parameters:
-    ///   - isPersistent: keeps the store in a file of `folder` instead of in memory.
-    ///   - folder: an existing one to go on in; it is then not removed.
-    ///   - configure: last changes to the server's configuration.
+    /// `isPersistent` keeps the store in a file of `folder` instead of in memory. An existing `folder` is gone on in, and not
+    /// removed. `configure` makes last changes to the server's configuration.
     package static func run<T: Sendable>(
-        isPersistent: Bool = false, folder existing: String? = nil,
+        isPersistent: Bool = false,
+        folder existing: String? = nil,
         configure: (inout KubeServerConfiguration) -> Void = { _ in },
         _ body: (TestCluster) async throws -> T
     ) async throws -> T {
@@ -33,20 +32,30 @@ package struct TestCluster: Sendable {
         defer { if existing == nil { try? FileManager.default.removeItem(atPath: folder) } }
         let authority = try PKI.authority(commonName: "test")
         let certificate = try PKI.serverCertificate(
-            authority: authority, commonName: "kube-apiserver", dnsNames: ["localhost", "kubernetes.default.svc"],
-            addresses: ["127.0.0.1"])
+            authority: authority,
+            commonName: "kube-apiserver",
+            dnsNames: ["localhost", "kubernetes.default.svc"],
+            addresses: ["127.0.0.1"]
+        )
         var configuration = KubeServerConfiguration(
-            addresses: [.init(host: "127.0.0.1", port: 0)], certificatePEM: certificate.certificatePEM,
-            keyPEM: certificate.keyPEM, clientAuthorityPEM: authority.certificatePEM,
-            serviceAccountKeyPEM: PKI.signingKeyPEM(), databasePath: isPersistent ? folder + "/kube.db" : nil,
-            agentSocketPath: { folder + "/node-\($0).sock" })
+            addresses: [.init(host: "127.0.0.1", port: 0)],
+            certificatePEM: certificate.certificatePEM,
+            keyPEM: certificate.keyPEM,
+            clientAuthorityPEM: authority.certificatePEM,
+            serviceAccountKeyPEM: PKI.signingKeyPEM(),
+            databasePath: isPersistent ? folder + "/kube.db" : nil,
+            agentSocketPath: { folder + "/node-\($0).sock" }
+        )
         configuration.advertised = .init(host: "127.0.0.1", port: 0)
         configure(&configuration)
         var logger = Logger(label: "test-cluster")
         logger.logLevel = .warning
         let server = try await KubeServer(configuration: configuration, logger: logger)
         let admin = try PKI.clientCertificate(
-            authority: authority, commonName: "admin", organizations: ["system:masters"])
+            authority: authority,
+            commonName: "admin",
+            organizations: ["system:masters"]
+        )
         return try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await server.run() }
             let port = try await server.ports()[0]

@@ -37,6 +37,6 @@ struct ExecutionWrapperStep: AsyncParsableCommand {
     func run() async throws {
         let code = await ExecutionWrapper.run()
         // ArgumentParser's exit codes stop at its own; the command's code must arrive unchanged.
-        exit(Int32(code))
+        Foundation.exit(Int32(code))
     }
 }

@@ -5,6 +5,7 @@ internal import KubeCore
 internal import Logging
 internal import ServiceLifecycle
 internal import Telemetry
+internal import UnixSignals
 
 /// What every long-running component shares: API client, health endpoint, metrics, shutdown.
 struct ComponentHost: Sendable {

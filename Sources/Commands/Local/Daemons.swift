@@ -1,8 +1,8 @@
-internal import Dispatch
 internal import Foundation
 internal import KubeClient
 internal import KubeCore
 internal import Logging
+internal import UnixSignals
 
 /// The processes of an instance: one server, one agent per node.
 struct Daemons: Sendable {
@@ -76,19 +76,9 @@ struct Daemons: Sendable {
         try await server.stop()
     }
 
-    /// Returns after SIGINT or SIGTERM, with the daemons stopped; restarts a daemon that died before that.
+    /// Returns after SIGINT or SIGTERM, with the daemons stopped.
     func stopWhenInterrupted(_ record: InstanceRecord) async throws {
-        signal(SIGINT, SIG_IGN)
-        signal(SIGTERM, SIG_IGN)
-        let signals = AsyncStream<Void> { continuation in
-            let sources = [SIGINT, SIGTERM].map { DispatchSource.makeSignalSource(signal: $0, queue: .global()) }
-            for source in sources {
-                source.setEventHandler { continuation.yield() }
-                source.resume()
-            }
-            continuation.onTermination = { _ in for source in sources { source.cancel() } }
-        }
-        for await _ in signals { break }
+        for await _ in await UnixSignalsSequence(trapping: .sigint, .sigterm) { break }
         try await stop(record)
     }
 }

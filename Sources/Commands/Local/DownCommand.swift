@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Foundation
+internal import Logging
 internal import NodeAgent
 
 struct Down: AsyncParsableCommand {
@@ -24,9 +25,9 @@ struct Down: AsyncParsableCommand {
                 remedy: "name the right folder with --data-dir", exitStatus: 3)
         }
         try await Daemons(layout: layout).stop(record)
-        for name in record.nodes {
-            try await NodeAgent.removeEverything(NodeSettings.configuration(layout: layout, record: record, node: name))
-        }
+        try await NodeAgent.removeEverything(
+            dataDirectory: layout.root, instanceName: record.network.id,
+            runcPath: HostCheck.find("runc") ?? "/usr/sbin/runc", logger: Logger(label: "down"))
         try await record.network.remove()
         if keepData {
             for folder in [layout.run, layout.binaries] { try? FileManager.default.removeItem(atPath: folder) }

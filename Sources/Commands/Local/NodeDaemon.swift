@@ -6,6 +6,7 @@ internal import Logging
 internal import NodeAgent
 internal import ServiceLifecycle
 internal import Telemetry
+internal import UnixSignals
 
 /// The agent of one node.
 struct NodeDaemon: AsyncParsableCommand {

@@ -11,6 +11,7 @@ internal import NodeAgent
 internal import Scheduling
 internal import ServiceLifecycle
 internal import Telemetry
+internal import UnixSignals
 
 struct Daemon: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

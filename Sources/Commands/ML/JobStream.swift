@@ -1,3 +1,4 @@
+internal import ControlPlaneClient
 internal import Foundation
 internal import KubeCore
 

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import KubeCore
 
 struct ML: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -44,7 +44,7 @@ struct OnlineDeploymentCommands: AsyncParsableCommand {
                 if allTraffic {
                     let endpoint = OnlineEndpointCommands.path(session, deployment.endpointName)
                     var body = try await session.get(endpoint)
-                    body["properties", "traffic"] = [deployment.name: 100]
+                    body[path: "properties", "traffic"] = [deployment.name: 100]
                     _ = try await session.put(endpoint, body)
                 }
                 return result

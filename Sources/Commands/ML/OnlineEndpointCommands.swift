@@ -85,8 +85,8 @@ struct OnlineEndpointCommands: AsyncParsableCommand {
             let shares = try traffic.map(Traffic.parse)
             let result = try await workspace.withSession { session in
                 var body = try await session.get(path(session, name))
-                if let shares { body["properties", "traffic"] = .object(shares.mapValues { JSON($0) }) }
-                if let description { body["properties", "description"] = .string(description) }
+                if let shares { body[path: "properties", "traffic"] = .object(shares.mapValues { JSON($0) }) }
+                if let description { body[path: "properties", "description"] = .string(description) }
                 return try await session.put(path(session, name), body, waits: !noWait)
             }
             try output.output.write(Views.endpoint(result), columns: OnlineEndpointCommands.columns)

@@ -6,7 +6,7 @@ enum RouteAccess: Sendable {
     case open
     /// A user's token.
     case user
-    /// A user's token or the token of a run or deployment.
+    /// A user's token or the token of a run.
     case workload
     /// The route looks at signatures in the query itself.
     case own

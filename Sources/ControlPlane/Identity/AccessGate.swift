@@ -18,7 +18,7 @@ struct AccessGate: Sendable {
                     "The request has no bearer token. Ask the token endpoint for one and send it as 'Authorization: Bearer …'.")
             }
             let caller = try await identify(token)
-            guard access == .workload || caller.isUser else {
+            guard caller.isUser || (access == .workload && caller.run != nil) else {
                 throw ARMError(
                     403, "AuthorizationFailed",
                     "The token of \(caller.subject) may not call \(request.method) \(request.uri.path); use a user's token.")

@@ -64,6 +64,8 @@ struct BlobRoutes {
         if call.query["comp"] == "metadata" { return BlobRoutes.head(try await core.blobs.require(address)) }
         let blob = try await core.blobs.require(address)
         var reply = BlobRoutes.head(blob)
+        // The length of the answer is the range's, not the blob's.
+        reply.headers["Content-Length"] = nil
         guard let text = call.header("x-ms-range") ?? call.header("Range") else {
             reply.content = .stream(core.blobs.files.body(blob.file, range: 0..<blob.size), type: blob.contentType)
             return reply

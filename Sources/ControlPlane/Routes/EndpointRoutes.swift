@@ -15,7 +15,7 @@ struct EndpointRoutes {
         WorkspaceRoutes(core: core).add(&routes, "GET", "/operationsStatus/{o}") { call, scope in
             let id = call["o"]
             let operation = try await core.store.read { t in try t.require(Operations.key(id), "Operation") }
-            return .json(Operations.body(operation, id: scope.id + "/operationsStatus/" + id))
+            return Operations.reply(operation, id: scope.id + "/operationsStatus/" + id)
         }
     }
 

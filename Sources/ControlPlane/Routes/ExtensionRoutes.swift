@@ -47,7 +47,7 @@ struct ExtensionRoutes {
                 let operation = try await core.store.read { t in
                     try t.require(Operations.key(call["o"]), "Operation")
                 }
-                return .json(Operations.body(operation, id: call.path))
+                return Operations.reply(operation, id: call.path)
             }
         }
     }

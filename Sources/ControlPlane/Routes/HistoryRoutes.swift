@@ -30,6 +30,9 @@ struct HistoryRoutes {
             routes.get(base + path + "/token", access: .workload) { call in
                 let scope = try await core.scope(call)
                 let entry = try await history.entry(scope, call["r"], caller: call.caller)
+                if let job = entry.job, JobState.isEnded(job), !call.caller.isUser {
+                    throw ARMError(403, "AuthorizationFailed", "Job '\(job.name)' has ended; its token is not renewed.")
+                }
                 let lifetime = RunTokens.lifetime(timeout: nil)
                 let token = try await core.tokens.runToken(
                     workspace: scope.key, name: entry.run.owner.isEmpty ? entry.run.id : entry.run.owner,
@@ -47,6 +50,14 @@ struct HistoryRoutes {
             let scope = try await core.scope(call)
             let ids = try await call.json()["values"]?.stringArray ?? []
             return .json(["values": .object(try await resolved(scope, ids))])
+        }
+        routes.post("/modelregistry/v1.0" + WorkspaceRoutes.path + "/models/batchGetResolvedUris") { call in
+            let scope = try await core.scope(call)
+            let ids = try await call.json()["values"]?.stringArray ?? []
+            let values = try await resolved(scope, ids).mapValues { item -> JSON in
+                ["path": item["uri"] ?? "", "type": item["type"] ?? ""]
+            }
+            return .json(["values": .object(values)])
         }
         registerArtifacts(&routes)
     }

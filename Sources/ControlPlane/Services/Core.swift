@@ -36,6 +36,11 @@ struct Core: Sendable {
     }
 }
 
+extension Core: CustomStringConvertible, CustomDebugStringConvertible {
+    var description: String { "Core(\(publicURL))" }
+    var debugDescription: String { description }
+}
+
 /// The workspace that a request is about.
 struct Scope: Sendable {
     /// ARM id in its stored case.

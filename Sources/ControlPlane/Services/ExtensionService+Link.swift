@@ -3,11 +3,14 @@ internal import KubeCore
 internal import Logging
 
 /// The control plane's end of the way to one cluster's agent.
-struct StoredExtensionLink: ExtensionLink {
+struct StoredExtensionLink: ExtensionLink, CustomStringConvertible, CustomDebugStringConvertible {
     let core: Core
     let clusterType: String
     let resourceGroup: String
     let clusterName: String
+
+    var description: String { "StoredExtensionLink(\(clusterType)/\(clusterName))" }
+    var debugDescription: String { description }
 
     func desired() async -> AsyncStream<[DesiredExtension]> {
         let (stream, continuation) = AsyncStream.makeStream(

@@ -132,7 +132,10 @@ struct MLflowFilter: Sendable {
     /// Whether all comparisons hold; a field without a value fits none.
     func matches(_ value: (Field) -> Value?) -> Bool {
         comparisons.allSatisfy { comparison in
-            guard let found = value(comparison.field) else { return false }
+            guard let found = value(comparison.field) else {
+                // The client adds this one comparison to every search of models, and means it for untagged models too.
+                return comparison.field == .tag("mlflow.prompt.is_prompt") && comparison.symbol == "!="
+            }
             return MLflowFilter.holds(found, comparison.symbol, comparison.value)
         }
     }

@@ -32,6 +32,12 @@ enum Operations {
         return .object(body)
     }
 
+    /// The operation's answer with the pace to poll at: without one, clients wait 30 seconds.
+    static func reply(_ document: Document, id: String) -> Reply {
+        let isRunning = document.body["status"]?.stringValue == "InProgress"
+        return .json(body(document, id: id), headers: isRunning ? ["Retry-After": "1"] : [:])
+    }
+
     /// Headers that send a client to an operation.
     static func headers(_ url: String) -> [String: String] { ["Azure-AsyncOperation": url, "Retry-After": "1"] }
 

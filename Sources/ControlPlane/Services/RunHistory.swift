@@ -84,13 +84,14 @@ struct RunHistory: Sendable {
     private func outputs(_ entry: Entry) -> JSON {
         guard let job = entry.job else { return [:] }
         var outputs: [String: JSON] = [
-            "default": ["assetId": .string("azureml://jobs/\(job.name)/outputs/default"), "type": "UriFolder"]
+            "default": ["assetId": .string("azureml://jobs/\(job.name)/outputs/default"), "type": "uri_folder"]
         ]
         for (name, _) in job.hidden["outputs"]?.objectValue ?? [:] {
             let type = job[property: "outputs", name, "jobOutputType"]?.stringValue ?? "uri_folder"
-            let words = ["uri_file": "UriFile", "mltable": "MLTable", "custom_model": "CustomModel", "mlflow_model": "MLFlowModel", "triton_model": "TritonModel"]
+            // Data types are answered as they are sent, model types in run history's own words: clients look for exactly these.
+            let words = ["custom_model": "CustomModel", "mlflow_model": "MLFlowModel", "triton_model": "TritonModel"]
             outputs[name] = [
-                "assetId": .string("azureml://jobs/\(job.name)/outputs/\(name)"), "type": .string(words[type.lowercased()] ?? "UriFolder"),
+                "assetId": .string("azureml://jobs/\(job.name)/outputs/\(name)"), "type": .string(words[type.lowercased()] ?? type.lowercased()),
             ]
         }
         return .object(outputs)

@@ -147,10 +147,12 @@ struct ClusterSync: Sendable {
     private func watchLoop() async {
         var delay = Backoff()
         while !Task.isCancelled {
+            var pause: Duration?
+            let seen = SeenSet()
             do {
-                let seen = SeenSet()
                 try await gateway.watch { line in
                     if line["type"]?.stringValue == "SYNCED" {
+                        seen.markSynced()
                         try await synced(seen.keys)
                         return
                     }
@@ -159,14 +161,15 @@ struct ClusterSync: Sendable {
                         seen.insert(key)
                     }
                 }
-                delay = Backoff()
             } catch is GatewayClient.Missing {
-                core.logger.trace("no gateway to watch", metadata: ["cluster": "\(target.name)"])
+                // Three reads of the cluster's API; the extension may be ready at any moment.
+                pause = .seconds(1)
             } catch {
                 if Task.isCancelled { return }
                 core.logger.debug("the watch of the gateway ended", metadata: ["cluster": "\(target.name)", "error": "\(error)"])
             }
-            do { try await Task.sleep(for: delay.next()) } catch { return }
+            if seen.isSynced { delay = Backoff() }
+            do { try await Task.sleep(for: pause ?? delay.next()) } catch { return }
         }
     }
 

@@ -6,9 +6,11 @@ internal import MLTypes
 internal import ServiceLifecycle
 
 /// Everything that goes on without a request: the clusters' loops and the hourly tidying.
-struct ClusterWork: Service {
+struct ClusterWork: Service, CustomStringConvertible {
     let syncs: [ClusterSync]
     let core: Core
+
+    var description: String { "ClusterWork(\(syncs.map(\.target.name).joined(separator: ", ")))" }
 
     func run() async throws {
         await cancelWhenGracefulShutdown {

@@ -126,6 +126,7 @@ actor GatewayClient {
         var configuration = HTTPClient.Configuration()
         var tlsConfiguration = TLSConfiguration.makeClientConfiguration()
         tlsConfiguration.trustRoots = .certificates(try NIOSSLCertificate.fromPEMBytes(Array(ca.utf8)))
+        tlsConfiguration.shutdownTimeout = .milliseconds(300)
         configuration.tlsConfiguration = tlsConfiguration
         configuration.dnsOverride = [GatewayClient.host: address]
         configuration.timeout = .init(connect: .seconds(5), read: .seconds(30))

@@ -66,7 +66,7 @@ package final class ExtensionAgent: Service {
         let desired = desired
         let reconciler = reconciler
         @Sendable func wakeAll() {
-            for name in desired.names { queue.add(ObjectKey(name: name)) }
+            for name in desired.ids { queue.add(ObjectKey(name: name)) }
         }
         for informer in [deployments, services] {
             let type = informer.type
@@ -113,14 +113,14 @@ package final class ExtensionAgent: Service {
 private final class DesiredSet: Sendable {
     private let extensions = Mutex<[String: DesiredExtension]>([:])
 
-    var names: [String] { extensions.withLock { Array($0.keys) } }
+    var ids: [String] { extensions.withLock { Array($0.keys) } }
 
-    func `extension`(_ name: String) -> DesiredExtension? { extensions.withLock { $0[name] } }
+    func `extension`(_ id: String) -> DesiredExtension? { extensions.withLock { $0[id] } }
 
-    /// Returns the names that appeared, changed or vanished.
+    /// Returns the ids that appeared, changed or vanished.
     func replace(_ set: [DesiredExtension]) -> [String] {
         extensions.withLock { present in
-            let new = Dictionary(set.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
+            let new = Dictionary(set.map { ($0.id, $0) }, uniquingKeysWith: { $1 })
             let changed = Set(new.keys).union(present.keys).filter { new[$0] != present[$0] }
             present = new
             return Array(changed)

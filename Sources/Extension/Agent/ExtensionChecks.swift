@@ -1,3 +1,4 @@
+internal import ControlPlaneAPI
 internal import Foundation
 internal import KubeCore
 
@@ -14,6 +15,20 @@ struct ExtensionChecks {
         return ClusterFacts(
             clusterType: clusterType.lowercased() == ClusterFacts.ClusterType.managed.rawValue.lowercased() ? .managed : .connected,
             nodeCount: nodes.count)
+    }
+
+    /// Another extension of this type that is on the cluster already.
+    func conflict(_ desired: DesiredExtension) async throws -> SettingProblem? {
+        guard let namespace = try await api.find(.namespaces, name: ExtensionRenderer.namespace),
+            namespace.labels[ExtensionRenderer.managedByLabel] == ExtensionRenderer.fieldManager,
+            let name = namespace.labels[ExtensionRenderer.instanceLabel],
+            let inventory = try await Inventory.read(name, api)
+        else { return nil }
+        let type = inventory.clusterType ?? desired.clusterType
+        guard name != desired.name || type != desired.clusterType else { return nil }
+        return SettingProblem(
+            .alreadyInstalled, "name", "extension '\(name)' (\(type)) is on this cluster already, and there can be one only",
+            remedy: "Delete it first, or update it")
     }
 
     /// Problems that stop the installation.

@@ -51,7 +51,7 @@ final class ExtensionReconciler: Sendable {
         }
     }
 
-    func forget(_ name: String) { memory.withLock { $0[name] = nil } }
+    func forget(_ id: String) { memory.withLock { $0[id] = nil } }
 
     func install(
         _ desired: DesiredExtension, state: @Sendable (RenderInput) -> [ComponentReadiness]
@@ -64,6 +64,10 @@ final class ExtensionReconciler: Sendable {
         } catch {
             try await refuse(desired, error, remarks: [])
             return .settled
+        }
+        if let conflict = try await checks.conflict(desired) {
+            try await refuse(desired, SettingsError(problems: [conflict]), remarks: [])
+            return .recheck(after: .seconds(15))
         }
         let facts = try await checks.facts(clusterType: desired.clusterType)
         var (problems, remarks) = settings.check(facts)
@@ -80,6 +84,8 @@ final class ExtensionReconciler: Sendable {
         } catch is CancellationError {
             throw CancellationError()
         } catch {
+            // Whatever is missing, perhaps the namespace itself, is made again by the next pass.
+            memory.withLock { $0[desired.id]?.appliedAt = nil }
             try await reportFailure(desired, error, inventory, remarks, wasInstalled: wasInstalled)
             throw error
         }
@@ -113,10 +119,11 @@ final class ExtensionReconciler: Sendable {
         let labels = ExtensionRenderer(input).labels(nil)
         // The namespace holds the inventory, so it comes before everything.
         let first = ExtensionRenderer(input).render().filter { $0.type == .namespaces }
-        let known = memory.withLock { $0[desired.name] ?? Memory() }
+        let known = memory.withLock { $0[desired.id] ?? Memory() }
         if known.appliedAt == nil { _ = try await applier.apply(first, correctsDrift: false) }
         if inventory.generation != desired.generation || inventory.startedAt == nil {
             inventory.generation = desired.generation
+            inventory.clusterType = desired.clusterType
             inventory.startedAt = .now
             try await inventory.write(api, labels: labels)
         }
@@ -144,12 +151,12 @@ final class ExtensionReconciler: Sendable {
             try await inventory.write(api, labels: labels)
         }
         memory.withLock { memory in
-            var mine = memory[desired.name] ?? Memory()
+            var mine = memory[desired.id] ?? Memory()
             mine.appliedObjects = objects
             mine.appliedAt = .now
             mine.generations = Dictionary(
                 applied.filter { $0.generation > 0 }.map { ($0.reference, $0.generation) }, uniquingKeysWith: { $1 })
-            memory[desired.name] = mine
+            memory[desired.id] = mine
         }
         return inventory
     }
@@ -173,7 +180,8 @@ final class ExtensionReconciler: Sendable {
         _ desired: DesiredExtension, _ error: any Error, _ inventory: Inventory, _ remarks: [SettingProblem],
         wasInstalled: Bool
     ) async throws {
-        let isForbidden = (error as? APIError)?.reason == .forbidden
+        // A namespace that is still ending refuses new objects in the same way, and is worth waiting for.
+        let isForbidden = (error as? APIError).map { $0.reason == .forbidden && !$0.message.contains("terminat") } ?? false
         let message =
             isForbidden
             ? "the agent lacks a permission: \(error)" : "objects could not be applied: \(error)"

@@ -15,8 +15,13 @@ extension ExtensionReconciler {
 
     func remove(_ desired: DesiredExtension) async throws -> ReconcileOutcome {
         let inventory = try await Inventory.read(desired.name, api)
+        if let type = inventory?.clusterType, type != desired.clusterType {
+            // What is installed belongs to the cluster's other entry; this one never got anything.
+            try await reporter.send(desired, state: "Deleting", statuses: [], isGone: true)
+            return .settled
+        }
         var objects = inventory?.objects ?? []
-        objects += try await labelledObjects().filter { !objects.contains($0) && $0 != inventory?.reference }
+        objects += try await labelledObjects(desired.name).filter { !objects.contains($0) && $0 != inventory?.reference }
         let kept = try await definitionsInUse(objects)
         let keptGroups = Set(kept.map(\.group))
         var remaining: [String] = []
@@ -47,8 +52,8 @@ extension ExtensionReconciler {
             return .recheck(after: .milliseconds(500))
         }
         if let reference = inventory?.reference { _ = try await applier.remove(reference) }
-        guard try await removeNamespace() else { return .recheck(after: .milliseconds(500)) }
-        forget(desired.name)
+        guard try await removeNamespace(desired.name) else { return .recheck(after: .milliseconds(500)) }
+        forget(desired.id)
         let statuses = kept.sorted { $0.groupResource < $1.groupResource }.map { type in
             ExtensionReporter.entry(
                 "CustomResourceDefinitionKept", type.groupResource, .information,
@@ -59,9 +64,10 @@ extension ExtensionReconciler {
     }
 
     /// Ours by label, also when the inventory is lost.
-    private func labelledObjects() async throws -> [ObjectReference] {
+    private func labelledObjects(_ name: String) async throws -> [ObjectReference] {
         let selection = ListOptions(
-            labelSelector: "\(ExtensionRenderer.managedByLabel)=\(ExtensionRenderer.fieldManager)")
+            labelSelector:
+                "\(ExtensionRenderer.managedByLabel)=\(ExtensionRenderer.fieldManager),\(ExtensionRenderer.instanceLabel)=\(name)")
         var references: [ObjectReference] = []
         for type in Self.order where type != .namespaces {
             let namespace = type.isNamespaced ? ExtensionRenderer.namespace : nil
@@ -111,10 +117,12 @@ extension ExtensionReconciler {
     }
 
     /// The namespace goes when it is ours and nothing of anybody else is left in it; true when there is nothing to wait for.
-    private func removeNamespace() async throws -> Bool {
+    private func removeNamespace(_ extensionName: String) async throws -> Bool {
         let name = ExtensionRenderer.namespace
         guard let namespace = try await api.find(.namespaces, name: name) else { return true }
-        guard namespace.labels[ExtensionRenderer.managedByLabel] == ExtensionRenderer.fieldManager else { return true }
+        guard namespace.labels[ExtensionRenderer.managedByLabel] == ExtensionRenderer.fieldManager,
+            namespace.labels[ExtensionRenderer.instanceLabel] == extensionName
+        else { return true }
         if !namespace.isTerminating {
             for type in [ResourceType.secrets, .configMaps, .services, .deployments, .statefulSets, .daemonSets] {
                 let foreign = try await api.list(type, namespace: name).items.filter {

@@ -17,7 +17,7 @@ final class ExtensionReporter: Sendable {
             clusterType: desired.clusterType, resourceGroup: desired.resourceGroup, clusterName: desired.clusterName,
             name: desired.name, generation: desired.generation, provisioningState: state, statuses: statuses,
             errorInfo: error, currentVersion: version, isGone: isGone)
-        let previous = last.withLock { $0[desired.name] }
+        let previous = last.withLock { $0[desired.id] }
         // An entry keeps the time at which it was first said.
         report.statuses = statuses.map { entry in
             let same = previous?.statuses.first {
@@ -28,7 +28,7 @@ final class ExtensionReporter: Sendable {
         }
         guard report != previous else { return }
         try await link.report(report)
-        last.withLock { $0[desired.name] = isGone ? nil : report }
+        last.withLock { $0[desired.id] = isGone ? nil : report }
     }
 
     static func entry(_ code: String, _ display: String, _ level: Level, _ message: String) -> ExtensionStatusEntry {
@@ -41,4 +41,9 @@ final class ExtensionReporter: Sendable {
         case warning = "Warning"
         case information = "Information"
     }
+}
+
+extension DesiredExtension {
+    /// One extension of a cluster; the same cluster may be known under two types.
+    var id: String { clusterType + "/" + name }
 }

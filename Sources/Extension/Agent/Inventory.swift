@@ -11,6 +11,8 @@ struct Inventory: Sendable, Equatable {
     /// Newest generation whose components were all ready, and the version then.
     var succeededGeneration = 0
     var version: String?
+    /// Under which cluster type the extension was made; a cluster can be known under two.
+    var clusterType: String?
 
     init(extensionName: String) { self.extensionName = extensionName }
 
@@ -34,6 +36,7 @@ struct Inventory: Sendable, Equatable {
         inventory.generation = data["generation"].flatMap { Int($0) } ?? 0
         inventory.succeededGeneration = data["succeededGeneration"].flatMap { Int($0) } ?? 0
         inventory.version = data["version"]
+        inventory.clusterType = data["clusterType"]
         inventory.startedAt = data["startedAt"].flatMap { try? Date($0, strategy: .iso8601) }
         return inventory
     }
@@ -44,6 +47,7 @@ struct Inventory: Sendable, Equatable {
             "succeededGeneration": String(succeededGeneration),
         ]
         data["version"] = version
+        data["clusterType"] = clusterType
         data["startedAt"] = startedAt?.formatted(.iso8601)
         let object = KubeObject(
             .configMaps, namespace: ExtensionRenderer.namespace, name: Self.configMapName(extensionName),

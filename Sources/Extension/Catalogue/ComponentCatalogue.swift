@@ -17,7 +17,7 @@ package enum ComponentCatalogue {
     private static let read = ["get", "list", "watch"]
     private static let write = ["get", "list", "watch", "create", "update", "patch", "delete"]
     private static let ml = "amlarc.azureml.com"
-    private static let events = Component.Rule("", ["events"], ["create", "patch"])
+    private static let events = Component.Rule("", ["events"], ["get", "create", "patch"])
     /// Leader election; creation cannot be limited by name.
     private static let leases = Component.Rule("coordination.k8s.io", ["leases"], ["get", "create", "update", "patch"])
 
@@ -54,11 +54,10 @@ package enum ComponentCatalogue {
             .init("batch.volcano.sh", ["jobs"], write),
             .init("batch.volcano.sh", ["jobs/status"], ["get"]),
             .init("scheduling.volcano.sh", ["podgroups", "queues"], read),
-            .init("", ["pods"], ["get", "list", "watch", "delete"]),
+            .init("", ["pods", "nodes"], read),
             .init("", ["pods/log"], ["get"]),
-            .init("", ["nodes", "namespaces"], read),
-            .init("", ["configmaps", "services", "secrets"], write),
-            .init("", ["events"], ["get", "list", "watch", "create", "patch"]),
+            .init("", ["configmaps"], write),
+            events,
         ], namespaceRules: [leases])
 
     static let inferenceOperator = Component(
@@ -76,13 +75,11 @@ package enum ComponentCatalogue {
                 ], ["get", "update", "patch"]),
             .init(ml, ["instancetypes"], read),
             .init("apps", ["deployments"], write),
-            .init("apps", ["replicasets"], read),
-            .init("", ["pods"], ["get", "list", "watch", "delete"]),
+            .init("", ["pods", "nodes"], read),
             .init("", ["pods/log"], ["get"]),
-            .init("", ["nodes", "namespaces"], read),
-            .init("", ["configmaps", "services", "secrets", "serviceaccounts"], write),
-            .init("discovery.k8s.io", ["endpointslices"], read),
-            .init("", ["events"], ["get", "list", "watch", "create", "patch"]),
+            .init("", ["configmaps", "services"], write),
+            .init("", ["secrets"], ["get"]),
+            events,
         ], namespaceRules: [leases])
 
     static let router = Component(
@@ -100,10 +97,9 @@ package enum ComponentCatalogue {
         ],
         clusterRules: [
             .init(ml, ["onlineendpoints", "onlinedeployments"], read),
-            .init("", ["services", "secrets", "pods"], read),
+            .init("", ["secrets"], read),
             .init("discovery.k8s.io", ["endpointslices"], read),
-        ], namespaceRules: [leases, events],
-        podLabels: ["azuremlappname": "azureml-fe", "azuremlappversion": "v2"])
+        ], podLabels: ["azuremlappname": "azureml-fe", "azuremlappversion": "v2"])
 
     static let volcanoControllers = Component(
         nameTemplate: "volcano-controllers", workload: .deployment, origin: .firstParty, availability: .implemented,

@@ -30,6 +30,7 @@ package struct ExtensionRenderer: Sendable {
     package static let fieldManager = "outrigger-extension"
     /// On every object, with this value.
     package static let managedByLabel = "app.kubernetes.io/managed-by"
+    static let instanceLabel = "app.kubernetes.io/instance"
     package static let componentLabel = "ml.azure.com/infra-app"
     static let controlPlaneConfigMap = "outrigger-control-plane"
     static let routerTLSSecret = "azureml-fe-tls"
@@ -133,7 +134,7 @@ package struct ExtensionRenderer: Sendable {
     func labels(_ component: Component?) -> [String: String] {
         var labels = [
             Self.managedByLabel: Self.fieldManager, "app.kubernetes.io/part-of": "azureml",
-            "app.kubernetes.io/instance": input.extensionName,
+            Self.instanceLabel: input.extensionName,
         ]
         if let component { labels["app.kubernetes.io/name"] = name(component) }
         return labels

@@ -9,6 +9,7 @@ package struct SettingProblem: Sendable, Hashable, CustomStringConvertible {
         case mutuallyExclusiveArgument = "MutuallyExclusiveArgument"
         case unknownSetting = "UnknownSetting"
         case duplicateKeys = "DuplicateKeysFound"
+        case alreadyInstalled = "ExtensionAlreadyInstalled"
         case insufficientNode = "E40002"
         case internalLoadBalancerNotSupported = "E40003"
         case invalidSSLSetting = "E40007"

@@ -1,14 +1,18 @@
 internal import KubeCore
 package import MLTypes
 
-/// Finds what in an `OnlineDeployment` cannot work, all of it at once. Pure.
+/// Finds what in an `OnlineDeployment` cannot work, all of it at once.
+///
+/// Pure.
 package enum DeploymentValidation {
     /// Sentences that name the field, the value and the rule; empty when all is well.
-    package static func problems(_ spec: OnlineDeploymentSpec, name: String, instanceType: InstanceTypeSpec) -> [String] {
+    package static func problems(_ spec: OnlineDeploymentSpec, name: String, instanceType: InstanceTypeSpec) -> [String]
+    {
         var problems: [String] = []
         if name.utf8.count > 63 {
             problems.append(
-                "\"\(name)\" has \(name.utf8.count) characters; endpoint and deployment name together may have 62")
+                "\"\(name)\" has \(name.utf8.count) characters; endpoint and deployment name together may have 62"
+            )
         }
         container(spec, &problems)
         numbers(spec, &problems)
@@ -24,12 +28,14 @@ package enum DeploymentValidation {
             let parts = script.split(separator: "/", omittingEmptySubsequences: false)
             if script.isEmpty || script.hasPrefix("/") || parts.contains("..") {
                 problems.append(
-                    "code.scoringScript \"\(script)\" must be a path below the code folder, such as score.py")
+                    "code.scoringScript \"\(script)\" must be a path below the code folder, such as score.py"
+                )
             }
         } else if spec.inferenceConfig == nil {
             problems.append(
                 "neither code_configuration nor environment.inference_config is given; name a scoring script or the routes of a "
-                    + "custom container")
+                    + "custom container"
+            )
         }
         if let config = spec.inferenceConfig {
             route("scoringRoute", config.scoringRoute, &problems)
@@ -63,7 +69,8 @@ package enum DeploymentValidation {
         }
         if request.maxConcurrentRequestsPerInstance < 1 {
             problems.append(
-                "requestSettings.maxConcurrentRequestsPerInstance \(request.maxConcurrentRequestsPerInstance) must be at least 1")
+                "requestSettings.maxConcurrentRequestsPerInstance \(request.maxConcurrentRequestsPerInstance) must be at least 1"
+            )
         }
     }
 
@@ -79,7 +86,10 @@ package enum DeploymentValidation {
 
     /// A deployment may ask for less than its instance type, never for more.
     private static func limits(
-        _ resources: ComputeResources, _ type: InstanceTypeSpec, _ typeName: String?, _ problems: inout [String]
+        _ resources: ComputeResources,
+        _ type: InstanceTypeSpec,
+        _ typeName: String?,
+        _ problems: inout [String]
     ) {
         let name = typeName ?? InstanceTypeSpec.defaultName
         for (kind, values) in [("requests", resources.requests ?? [:]), ("limits", resources.limits ?? [:])] {
@@ -90,7 +100,8 @@ package enum DeploymentValidation {
                     if try Quantity(parsing: most) < wanted {
                         problems.append(
                             "resources.\(kind).\(resource) \(text) is more than instance type \"\(name)\" gives (\(most)); ask for "
-                                + "less or use a larger instance type")
+                                + "less or use a larger instance type"
+                        )
                     }
                 } catch {
                     problems.append("resources.\(kind).\(resource) \"\(text)\" is no quantity; write 500m, 2 or 1Gi")

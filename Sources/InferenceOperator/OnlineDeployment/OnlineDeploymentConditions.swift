@@ -1,7 +1,9 @@
 package import KubeCore
 package import MLTypes
 
-/// Decides the status of an `OnlineDeployment` from its Deployment and pods. Pure.
+/// Decides the status of an `OnlineDeployment` from its Deployment and pods.
+///
+/// Pure.
 package struct OnlineDeploymentConditions: Sendable {
     package var object: KubeObject
     package var spec: OnlineDeploymentSpec
@@ -13,7 +15,11 @@ package struct OnlineDeploymentConditions: Sendable {
     package var now: Double
 
     package init(
-        object: KubeObject, spec: OnlineDeploymentSpec, deployment: KubeObject?, pods: [KubeObject], contentHash: String,
+        object: KubeObject,
+        spec: OnlineDeploymentSpec,
+        deployment: KubeObject?,
+        pods: [KubeObject],
+        contentHash: String,
         now: Double
     ) {
         self.object = object
@@ -57,33 +63,57 @@ package struct OnlineDeploymentConditions: Sendable {
             let text = found?.1.message ?? "not all instances are ready"
             return Decision(
                 status: OnlineDeploymentStatus(
-                    provisioningState: "Succeeded", reason: found?.1.reason, message: text, logTail: found?.1.logTail),
-                diagnosis: found?.1, pod: found?.0, needsRecheck: false)
+                    provisioningState: "Succeeded",
+                    reason: found?.1.reason,
+                    message: text,
+                    logTail: found?.1.logTail
+                ),
+                diagnosis: found?.1,
+                pod: found?.0,
+                needsRecheck: false
+            )
         }
         if let (pod, found) = found, found.isFinal {
             return Decision(
                 status: OnlineDeploymentStatus(
-                    provisioningState: "Failed", reason: found.reason, message: found.message, logTail: found.logTail),
-                diagnosis: found, pod: pod, needsRecheck: false)
+                    provisioningState: "Failed",
+                    reason: found.reason,
+                    message: found.message,
+                    logTail: found.logTail
+                ),
+                diagnosis: found,
+                pod: pod,
+                needsRecheck: false
+            )
         }
         if let message = expired {
             return Decision(
                 status: OnlineDeploymentStatus(
-                    provisioningState: "Failed", reason: InferenceReason.resourceNotReady, message: message),
-                needsRecheck: false)
+                    provisioningState: "Failed",
+                    reason: InferenceReason.resourceNotReady,
+                    message: message
+                ),
+                needsRecheck: false
+            )
         }
         let isFirst = present?.provisioningState != "Updating" && !hasServed
         return Decision(
             status: OnlineDeploymentStatus(
-                provisioningState: isFirst ? "Creating" : "Updating", reason: found?.1.reason,
-                message: found?.1.message ?? progress),
-            diagnosis: found?.1, pod: found?.0, needsRecheck: found != nil)
+                provisioningState: isFirst ? "Creating" : "Updating",
+                reason: found?.1.reason,
+                message: found?.1.message ?? progress
+            ),
+            diagnosis: found?.1,
+            pod: found?.0,
+            needsRecheck: found != nil
+        )
     }
 
     /// All wanted instances are of this content and ready, and nothing older is left.
     private var isComplete: Bool {
         guard let deployment, deployment.observedGeneration >= deployment.generation,
-            deployment["spec", "template", "metadata", "labels"]?[OnlineDeploymentPlan.hashKey]?.stringValue == contentHash
+            deployment["spec", "template", "metadata", "labels"]?[OnlineDeploymentPlan.hashKey]?.stringValue
+                == contentHash
         else { return false }
         let wanted = deployment["spec", "replicas"]?.intValue ?? 1
         func count(_ name: String) -> Int { deployment["status", name]?.intValue ?? 0 }
@@ -125,14 +155,17 @@ package struct OnlineDeploymentConditions: Sendable {
         guard let pod = current.first(where: { !PodFacts($0).isReady }) else {
             return current.isEmpty ? "waiting for its pods" : "replacing the instances of the previous version"
         }
-        for status in pod["status", "initContainerStatuses"]?.arrayValue ?? [] where status["state"]?["running"] != nil {
+        for status in pod["status", "initContainerStatuses"]?.arrayValue ?? [] where status["state"]?["running"] != nil
+        {
             switch status["name"]?.stringValue {
             case "environment-prepare": return "installing the environment's packages on pod \(pod.name)"
             case "storage-initializer": return "fetching code and model on pod \(pod.name)"
             default: return "preparing pod \(pod.name)"
             }
         }
-        let isRunning = (pod["status", "containerStatuses"]?.arrayValue ?? []).contains { $0["state"]?["running"] != nil }
+        let isRunning = (pod["status", "containerStatuses"]?.arrayValue ?? []).contains {
+            $0["state"]?["running"] != nil
+        }
         return isRunning ? "loading the model on pod \(pod.name)" : "starting pod \(pod.name)"
     }
 }

@@ -2,7 +2,9 @@ internal import Crypto
 package import KubeCore
 package import MLTypes
 
-/// The objects an `OnlineDeployment` becomes: a ConfigMap for the init containers, a Deployment and a Service. Pure.
+/// The objects an `OnlineDeployment` becomes: a ConfigMap for the init containers, a Deployment and a Service.
+///
+/// Pure.
 package struct OnlineDeploymentPlan: Sendable {
     package static let fieldManager = "inference-operator"
     /// Annotation of the Deployment and label of its pods: which content they were made from.
@@ -15,15 +17,23 @@ package struct OnlineDeploymentPlan: Sendable {
     package let contentHash: String
 
     package init(
-        object: KubeObject, spec: OnlineDeploymentSpec, compute: String?, instanceType: InstanceTypeSpec,
+        object: KubeObject,
+        spec: OnlineDeploymentSpec,
+        compute: String?,
+        instanceType: InstanceTypeSpec,
         configuration: InferenceOperatorConfiguration
     ) throws {
         let delivery = DeliveryPlan(
-            cluster: configuration.cluster, environment: spec.environment,
+            cluster: configuration.cluster,
+            environment: spec.environment,
             manifest: DeliveryManifest(
-                controlPlaneURL: spec.controlPlane.url, downloads: ScoringContainer.downloads(spec)),
-            caPEM: spec.controlPlane.caPEM, tokenSecret: spec.controlPlane.tokenSecret,
-            configMapName: object.name + "-runtime")
+                controlPlaneURL: spec.controlPlane.url,
+                downloads: ScoringContainer.downloads(spec)
+            ),
+            caPEM: spec.controlPlane.caPEM,
+            tokenSecret: spec.controlPlane.tokenSecret,
+            configMapName: object.name + "-runtime"
+        )
         var labels = [
             MLLabels.endpoint: spec.endpointName, MLLabels.deployment: spec.deploymentName,
             MLLabels.workspace: spec.workspace.name, MLLabels.managedBy: "outrigger",
@@ -33,8 +43,13 @@ package struct OnlineDeploymentPlan: Sendable {
         let data = try delivery.configMapData()
         let container = ScoringContainer(spec: spec, delivery: delivery, instanceType: instanceType)
         let podSpec = OnlineDeploymentPlan.podSpec(
-            spec, compute: compute, delivery: delivery, container: container, instanceType: instanceType,
-            configuration: configuration)
+            spec,
+            compute: compute,
+            delivery: delivery,
+            container: container,
+            instanceType: instanceType,
+            configuration: configuration
+        )
         contentHash = OnlineDeploymentPlan.hash(podSpec, JSON(data))
 
         var podLabels = labels
@@ -73,8 +88,12 @@ package struct OnlineDeploymentPlan: Sendable {
     }
 
     private static func podSpec(
-        _ spec: OnlineDeploymentSpec, compute: String?, delivery: DeliveryPlan, container: ScoringContainer,
-        instanceType: InstanceTypeSpec, configuration: InferenceOperatorConfiguration
+        _ spec: OnlineDeploymentSpec,
+        compute: String?,
+        delivery: DeliveryPlan,
+        container: ScoringContainer,
+        instanceType: InstanceTypeSpec,
+        configuration: InferenceOperatorConfiguration
     ) -> JSON {
         // Requests under way may take their full time after the pause that lets routers notice.
         let timeout = (spec.requestSettings?.requestTimeoutMs ?? 5000) / 1000 + 1
@@ -90,11 +109,14 @@ package struct OnlineDeploymentPlan: Sendable {
         return .object(pod)
     }
 
-    /// Taints that the reference system lets workloads pass. Source: reference-kubernetes.
+    /// Taints that the reference system lets workloads pass.
+    ///
+    /// Source: reference-kubernetes.
     private static func tolerations(_ spec: OnlineDeploymentSpec, _ compute: String?) -> [JSON] {
         var pairs = [
             ("ml.azure.com/amlarc", "true"), ("ml.azure.com/amlarc-workload", "true"),
-            ("ml.azure.com/resource-group", spec.workspace.resourceGroup), ("ml.azure.com/workspace", spec.workspace.name),
+            ("ml.azure.com/resource-group", spec.workspace.resourceGroup),
+            ("ml.azure.com/workspace", spec.workspace.name),
         ]
         if let compute { pairs.append(("ml.azure.com/compute", compute)) }
         return pairs.map { ["key": .string($0.0), "operator": "Equal", "value": .string($0.1)] }

@@ -22,7 +22,9 @@ struct OnlineDeploymentReconciler: Sendable {
         let endpoint = child.labels[MLLabels.endpoint] ?? ""
         let deployment = child.labels[MLLabels.deployment] ?? ""
         return ObjectKey(
-            namespace: child.namespace, name: OnlineDeploymentSpec.objectName(endpoint: endpoint, deployment: deployment))
+            namespace: child.namespace,
+            name: OnlineDeploymentSpec.objectName(endpoint: endpoint, deployment: deployment)
+        )
     }
 
     static func indexValue(_ child: KubeObject) -> String { "\(owner(of: child))" }
@@ -54,8 +56,12 @@ struct OnlineDeploymentReconciler: Sendable {
                 return try await fail(object, present, InferenceReason.invalidSpec, problems.joined(separator: "; "))
             }
             plan = try OnlineDeploymentPlan(
-                object: object, spec: spec, compute: endpoint["spec", "compute"]?.stringValue, instanceType: instanceType,
-                configuration: configuration)
+                object: object,
+                spec: spec,
+                compute: endpoint["spec", "compute"]?.stringValue,
+                instanceType: instanceType,
+                configuration: configuration
+            )
             if !plan.isApplied(to: workloads.get(key), service: services.get(key)) {
                 let manager = OnlineDeploymentPlan.fieldManager
                 try await api.apply(.configMaps, plan.configMap, fieldManager: manager)
@@ -71,12 +77,19 @@ struct OnlineDeploymentReconciler: Sendable {
     }
 
     private func judge(
-        _ object: KubeObject, spec: OnlineDeploymentSpec, plan: OnlineDeploymentPlan, present: OnlineDeploymentStatus?
+        _ object: KubeObject,
+        spec: OnlineDeploymentSpec,
+        plan: OnlineDeploymentPlan,
+        present: OnlineDeploymentStatus?
     ) async throws -> ReconcileOutcome {
         let conditions = OnlineDeploymentConditions(
-            object: object, spec: spec, deployment: workloads.get(object.key),
-            pods: pods.list(index: Self.podsByDeployment, value: "\(object.key)"), contentHash: plan.contentHash,
-            now: Date.now.timeIntervalSince1970)
+            object: object,
+            spec: spec,
+            deployment: workloads.get(object.key),
+            pods: pods.list(index: Self.podsByDeployment, value: "\(object.key)"),
+            contentHash: plan.contentHash,
+            now: Date.now.timeIntervalSince1970
+        )
         var decision = conditions.decide(present: present)
         if decision.status.provisioningState == "Failed", decision.status.reason == present?.reason,
             present?.provisioningState == "Failed", present?.observedGeneration == object.generation
@@ -93,7 +106,8 @@ struct OnlineDeploymentReconciler: Sendable {
 
     /// The end of the failed container's log, when it can be read; the failure itself does not depend on it.
     private func log(_ decision: OnlineDeploymentConditions.Decision) async -> String? {
-        guard let read = configuration.readLog, let pod = decision.pod, let container = decision.diagnosis?.container else {
+        guard let read = configuration.readLog, let pod = decision.pod, let container = decision.diagnosis?.container
+        else {
             return nil
         }
         do {
@@ -105,18 +119,28 @@ struct OnlineDeploymentReconciler: Sendable {
     }
 
     private func waitForEndpoint(
-        _ object: KubeObject, _ present: OnlineDeploymentStatus?, _ spec: OnlineDeploymentSpec
+        _ object: KubeObject,
+        _ present: OnlineDeploymentStatus?,
+        _ spec: OnlineDeploymentSpec
     ) async throws -> ReconcileOutcome {
         let created = object.creationTimestamp.flatMap { Timestamp.seconds($0) } ?? 0
         guard Date.now.timeIntervalSince1970 - created < 10 else {
             return try await fail(
-                object, present, InferenceReason.endpointNotFound,
-                "endpoint \"\(spec.endpointName)\" does not exist in namespace \"\(object.namespace ?? "")\"; create it first")
+                object,
+                present,
+                InferenceReason.endpointNotFound,
+                "endpoint \"\(spec.endpointName)\" does not exist in namespace \"\(object.namespace ?? "")\"; create it first"
+            )
         }
         try await write(
             OnlineDeploymentStatus(
-                provisioningState: "Creating", message: "waiting for endpoint \"\(spec.endpointName)\"",
-                observedGeneration: object.generation), on: object, present: present)
+                provisioningState: "Creating",
+                message: "waiting for endpoint \"\(spec.endpointName)\"",
+                observedGeneration: object.generation
+            ),
+            on: object,
+            present: present
+        )
         return .recheck(after: .seconds(2))
     }
 
@@ -126,23 +150,39 @@ struct OnlineDeploymentReconciler: Sendable {
         var owners = object.ownerReferences.filter { $0.kind != endpoint.kind }
         owners.append(
             OwnerReference(
-                apiVersion: endpoint.apiVersion, kind: endpoint.kind, name: endpoint.name, uid: endpoint.uid))
+                apiVersion: endpoint.apiVersion,
+                kind: endpoint.kind,
+                name: endpoint.name,
+                uid: endpoint.uid
+            )
+        )
         _ = try await api.patch(
-            MLResources.onlineDeployments, object.key,
-            .merge(["metadata": ["ownerReferences": .array(owners.map(\.json))]]))
+            MLResources.onlineDeployments,
+            object.key,
+            .merge(["metadata": ["ownerReferences": .array(owners.map(\.json))]])
+        )
     }
 
     private func fail(
-        _ object: KubeObject, _ present: OnlineDeploymentStatus?, _ reason: String, _ message: String
+        _ object: KubeObject,
+        _ present: OnlineDeploymentStatus?,
+        _ reason: String,
+        _ message: String
     ) async throws -> ReconcileOutcome {
         let status = OnlineDeploymentStatus(
-            provisioningState: "Failed", reason: reason, message: message, observedGeneration: object.generation)
+            provisioningState: "Failed",
+            reason: reason,
+            message: message,
+            observedGeneration: object.generation
+        )
         try await write(status, on: object, present: present)
         return .settled
     }
 
     private func write(
-        _ status: OnlineDeploymentStatus, on object: KubeObject, present: OnlineDeploymentStatus?
+        _ status: OnlineDeploymentStatus,
+        on object: KubeObject,
+        present: OnlineDeploymentStatus?
     ) async throws {
         guard status != present else { return }
         var object = object
@@ -156,7 +196,10 @@ struct OnlineDeploymentReconciler: Sendable {
         guard status.provisioningState != present?.provisioningState || status.reason != present?.reason else { return }
         let isBad = status.provisioningState == "Failed" || status.reason != nil
         await events.record(
-            isBad ? .warning : .normal, reason: status.reason ?? status.provisioningState,
-            status.message ?? "the deployment is \(status.provisioningState)", about: object)
+            isBad ? .warning : .normal,
+            reason: status.reason ?? status.provisioningState,
+            status.message ?? "the deployment is \(status.provisioningState)",
+            about: object
+        )
     }
 }

@@ -1,6 +1,8 @@
 internal import KubeCore
 
-/// What keeps a model pod from serving. Pure.
+/// What keeps a model pod from serving.
+///
+/// Pure.
 struct PodDiagnosis: Sendable, Hashable {
     var reason: String
     var message: String
@@ -16,21 +18,24 @@ struct PodDiagnosis: Sendable, Hashable {
     /// Seconds for Secrets and ConfigMaps of a pod to appear.
     static let configurationGrace = 30.0
 
-    /// - Parameter now: seconds since 1970.
-    /// - Returns: nil when nothing is wrong (yet).
+    /// The gravest fault of the pod, nil when there is none (yet); `now` is in seconds since 1970.
     static func of(_ pod: KubeObject, script: String?, now: Double) -> PodDiagnosis? {
         if let condition = pod.condition("PodScheduled"), condition["status"]?.stringValue == "False" {
             let since = condition["lastTransitionTime"]?.stringValue.flatMap { Timestamp.seconds($0) } ?? now
             let why = condition["message"]?.stringValue ?? "no node has room"
             return PodDiagnosis(
                 reason: InferenceReason.unschedulable,
-                message: "pod \(pod.name) finds no node: \(why); free resources, add a node or use a smaller instance type",
-                isFinal: now - since >= unschedulableGrace)
+                message:
+                    "pod \(pod.name) finds no node: \(why); free resources, add a node or use a smaller instance type",
+                isFinal: now - since >= unschedulableGrace
+            )
         }
         if let status = pod["status", "reason"]?.stringValue, status == "Evicted" {
             return PodDiagnosis(
                 reason: InferenceReason.resourceNotReady,
-                message: "pod \(pod.name) was evicted: \(pod["status", "message"]?.stringValue ?? "")", isFinal: false)
+                message: "pod \(pod.name) was evicted: \(pod["status", "message"]?.stringValue ?? "")",
+                isFinal: false
+            )
         }
         for status in pod["status", "initContainerStatuses"]?.arrayValue ?? [] {
             if let found = initContainer(status, pod) ?? waiting(status, pod, now: now) { return found }
@@ -55,8 +60,12 @@ struct PodDiagnosis: Sendable, Hashable {
         let restarts = status["restartCount"]?.intValue ?? 0
         return PodDiagnosis(
             reason: name == "environment-prepare" ? InferenceReason.environment : InferenceReason.dataDelivery,
-            message: "\(what) on pod \(pod.name): \(last)", logTail: text.isEmpty ? nil : text,
-            isFinal: restarts >= 1, container: name, isPrevious: !isCurrent)
+            message: "\(what) on pod \(pod.name): \(last)",
+            logTail: text.isEmpty ? nil : text,
+            isFinal: restarts >= 1,
+            container: name,
+            isPrevious: !isCurrent
+        )
     }
 
     /// A container that ended, now or in its last run.
@@ -68,8 +77,13 @@ struct PodDiagnosis: Sendable, Hashable {
         else { return nil }
         let text = ended["message"]?.stringValue ?? ""
         var found = PodDiagnosis(
-            reason: InferenceReason.crashLoop, message: "", logTail: text.isEmpty ? nil : text, isFinal: true,
-            container: status["name"]?.stringValue, isPrevious: !isCurrent)
+            reason: InferenceReason.crashLoop,
+            message: "",
+            logTail: text.isEmpty ? nil : text,
+            isFinal: true,
+            container: status["name"]?.stringValue,
+            isPrevious: !isCurrent
+        )
         if ended["reason"]?.stringValue == "OOMKilled" {
             found.reason = InferenceReason.outOfMemory
             found.message =
@@ -94,13 +108,17 @@ struct PodDiagnosis: Sendable, Hashable {
         case "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull":
             return PodDiagnosis(
                 reason: InferenceReason.imagePull,
-                message: "image \"\(image)\" cannot be pulled for pod \(pod.name): \(detail); check its name and the registry's access",
-                isFinal: reason != "ErrImagePull")
+                message:
+                    "image \"\(image)\" cannot be pulled for pod \(pod.name): \(detail); check its name and the registry's access",
+                isFinal: reason != "ErrImagePull"
+            )
         case "CreateContainerConfigError", "CreateContainerError", "RunContainerError":
             let created = pod.creationTimestamp.flatMap { Timestamp.seconds($0) } ?? now
             return PodDiagnosis(
-                reason: InferenceReason.resourceNotReady, message: "pod \(pod.name) cannot start: \(detail)",
-                isFinal: now - created >= configurationGrace)
+                reason: InferenceReason.resourceNotReady,
+                message: "pod \(pod.name) cannot start: \(detail)",
+                isFinal: now - created >= configurationGrace
+            )
         default: return nil
         }
     }

@@ -1,7 +1,9 @@
 internal import KubeCore
 internal import MLTypes
 
-/// The container that holds the model: the inference server for a scoring script, or the user's own. Pure.
+/// The container that holds the model: the inference server for a scoring script, or the user's own.
+///
+/// Pure.
 struct ScoringContainer {
     static let name = "inference-server"
     static let defaultPort = 5001
@@ -17,7 +19,9 @@ struct ScoringContainer {
         var items: [DeliveryManifest.Item] = []
         if let code = spec.code { items.append(DeliveryManifest.Item(uri: code.uri, path: RuntimePaths.code)) }
         if let model = spec.model {
-            items.append(DeliveryManifest.Item(uri: model.uri, path: modelFolder(model) + "/" + lastComponent(model.uri)))
+            items.append(
+                DeliveryManifest.Item(uri: model.uri, path: modelFolder(model) + "/" + lastComponent(model.uri))
+            )
         }
         return items
     }
@@ -64,12 +68,15 @@ struct ScoringContainer {
     private var environment: [JSON] {
         var values: [String: String] = [
             "AZUREML_ENDPOINT_NAME": spec.endpointName, "AZUREML_DEPLOYMENT_NAME": spec.deploymentName,
-            "AZUREML_ARM_WORKSPACE_NAME": spec.workspace.name, "AZUREML_ARM_SUBSCRIPTION": spec.workspace.subscriptionId,
+            "AZUREML_ARM_WORKSPACE_NAME": spec.workspace.name,
+            "AZUREML_ARM_SUBSCRIPTION": spec.workspace.subscriptionId,
             "AZUREML_ARM_RESOURCEGROUP": spec.workspace.resourceGroup, "WORKSPACE_NAME": spec.workspace.name,
             "SERVICE_NAME": spec.endpointName, "SERVICE_VERSION": spec.deploymentName, "PYTHONUNBUFFERED": "1",
             "HOME": "/tmp",
         ]
-        if let model = spec.model { values["AZUREML_MODEL_DIR"] = model.mountPath ?? ScoringContainer.modelFolder(model) }
+        if let model = spec.model {
+            values["AZUREML_MODEL_DIR"] = model.mountPath ?? ScoringContainer.modelFolder(model)
+        }
         if let code = spec.code {
             values["AML_APP_ROOT"] = RuntimePaths.code
             values["AZUREML_ENTRY_SCRIPT"] = code.scoringScript
@@ -109,7 +116,13 @@ struct ScoringContainer {
     private var readiness: JSON {
         let probe =
             spec.readinessProbe
-            ?? OnlineDeploymentSpec.Probe(initialDelay: 1, period: 2, timeout: 2, successThreshold: 1, failureThreshold: 150)
+            ?? OnlineDeploymentSpec.Probe(
+                initialDelay: 1,
+                period: 2,
+                timeout: 2,
+                successThreshold: 1,
+                failureThreshold: 150
+            )
         return json(probe, route: spec.inferenceConfig?.readinessRoute)
     }
 

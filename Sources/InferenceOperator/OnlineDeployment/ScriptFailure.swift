@@ -1,4 +1,6 @@
-/// What the last lines of a scoring container say about why it ended. Pure.
+/// What the last lines of a scoring container say about why it ended.
+///
+/// Pure.
 package struct ScriptFailure: Sendable, Hashable {
     package let reason: String
     /// One sentence, with the exception when the log shows it.

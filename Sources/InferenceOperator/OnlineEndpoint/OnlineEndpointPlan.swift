@@ -1,7 +1,9 @@
 package import KubeCore
 package import MLTypes
 
-/// Decides the status of an `OnlineEndpoint`: is its traffic sound, and where can it be reached. Pure.
+/// Decides the status of an `OnlineEndpoint`: is its traffic sound, and where can it be reached.
+///
+/// Pure.
 package struct OnlineEndpointPlan: Sendable {
     package var object: KubeObject
     package var spec: OnlineEndpointSpec
@@ -17,8 +19,14 @@ package struct OnlineEndpointPlan: Sendable {
     package var now: Double
 
     package init(
-        object: KubeObject, spec: OnlineEndpointSpec, deployments: Set<String>, router: KubeObject?, nodeAddress: String?,
-        hasKeys: Bool, configuration: InferenceOperatorConfiguration, now: Double
+        object: KubeObject,
+        spec: OnlineEndpointSpec,
+        deployments: Set<String>,
+        router: KubeObject?,
+        nodeAddress: String?,
+        hasKeys: Bool,
+        configuration: InferenceOperatorConfiguration,
+        now: Double
     ) {
         self.object = object
         self.spec = spec
@@ -52,14 +60,19 @@ package struct OnlineEndpointPlan: Sendable {
         let problems = trafficProblems
         guard problems.isEmpty else {
             return OnlineEndpointStatus(
-                provisioningState: "Failed", reason: InferenceReason.badArgument, message: problems.joined(separator: "; "))
+                provisioningState: "Failed",
+                reason: InferenceReason.badArgument,
+                message: problems.joined(separator: "; ")
+            )
         }
         let created = object.creationTimestamp.flatMap { Timestamp.seconds($0) } ?? now
         let isPatient = now - created < OnlineEndpointPlan.grace
         if spec.authMode != "AMLToken" && !hasKeys {
             return OnlineEndpointStatus(
-                provisioningState: isPatient ? "Creating" : "Failed", reason: InferenceReason.resourceNotReady,
-                message: "Secret \"\(spec.keysSecret)\" with the endpoint's keys does not exist")
+                provisioningState: isPatient ? "Creating" : "Failed",
+                reason: InferenceReason.resourceNotReady,
+                message: "Secret \"\(spec.keysSecret)\" with the endpoint's keys does not exist"
+            )
         }
         guard baseURL != nil else {
             let service = configuration.routerService
@@ -69,7 +82,10 @@ package struct OnlineEndpointPlan: Sendable {
                 : "the router's Service \"\(service)\" has no address yet; look at its load balancer, or use "
                     + "inferenceRouterServiceType=NodePort"
             return OnlineEndpointStatus(
-                provisioningState: isPatient ? "Creating" : "Failed", reason: InferenceReason.routerUnhealthy, message: message)
+                provisioningState: isPatient ? "Creating" : "Failed",
+                reason: InferenceReason.routerUnhealthy,
+                message: message
+            )
         }
         return OnlineEndpointStatus(provisioningState: "Succeeded")
     }
@@ -85,7 +101,8 @@ package struct OnlineEndpointPlan: Sendable {
             if percent > 0 && !deployments.contains(name) {
                 problems.append(
                     "traffic names deployment \"\(name)\", which endpoint \"\(object.name)\" does not have (deployments: "
-                        + "\(deployments.isEmpty ? "none" : deployments.sorted().joined(separator: ", ")))")
+                        + "\(deployments.isEmpty ? "none" : deployments.sorted().joined(separator: ", ")))"
+                )
             }
         }
         let sum = traffic.values.reduce(0, +)
@@ -110,7 +127,8 @@ package struct OnlineEndpointPlan: Sendable {
         guard let router else { return nil }
         let wanted = scheme == "https" ? 443 : 80
         let entry =
-            ports.first { $0["port"]?.intValue == wanted } ?? ports.first { $0["name"]?.stringValue == scheme } ?? ports.first
+            ports.first { $0["port"]?.intValue == wanted } ?? ports.first { $0["name"]?.stringValue == scheme }
+            ?? ports.first
         guard let entry else { return nil }
         var port = entry["port"]?.intValue ?? wanted
         let address: String?

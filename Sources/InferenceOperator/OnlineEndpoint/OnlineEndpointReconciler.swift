@@ -24,8 +24,10 @@ struct OnlineEndpointReconciler: Sendable {
         let present: OnlineEndpointStatus? = try object["status"]?.decode()
         if object.isTerminating {
             try await write(
-                OnlineEndpointStatus(provisioningState: "Deleting", scoringUri: present?.scoringUri), on: object,
-                present: present)
+                OnlineEndpointStatus(provisioningState: "Deleting", scoringUri: present?.scoringUri),
+                on: object,
+                present: present
+            )
             return .settled
         }
         let spec: OnlineEndpointSpec
@@ -33,8 +35,11 @@ struct OnlineEndpointReconciler: Sendable {
             spec = try (object["spec"] ?? .null).decode()
         } catch {
             let status = OnlineEndpointStatus(
-                provisioningState: "Failed", reason: InferenceReason.badArgument, message: "spec cannot be read: \(error)",
-                observedGeneration: object.generation)
+                provisioningState: "Failed",
+                reason: InferenceReason.badArgument,
+                message: "spec cannot be read: \(error)",
+                observedGeneration: object.generation
+            )
             try await write(status, on: object, present: present)
             return .settled
         }
@@ -42,9 +47,15 @@ struct OnlineEndpointReconciler: Sendable {
         let names = models.list(index: Self.deploymentsByEndpoint, value: "\(key)")
             .filter { !$0.isTerminating }.compactMap { $0["spec", "deploymentName"]?.stringValue }
         let plan = OnlineEndpointPlan(
-            object: object, spec: spec, deployments: Set(names), router: service,
-            nodeAddress: try await nodeAddress(service), hasKeys: try await hasKeys(spec, key),
-            configuration: configuration, now: Date.now.timeIntervalSince1970)
+            object: object,
+            spec: spec,
+            deployments: Set(names),
+            router: service,
+            nodeAddress: try await nodeAddress(service),
+            hasKeys: try await hasKeys(spec, key),
+            configuration: configuration,
+            now: Date.now.timeIntervalSince1970
+        )
         let status = plan.status
         try await write(status, on: object, present: present)
         return plan.needsRecheck(status) ? .recheck(after: .seconds(3)) : .settled
@@ -72,7 +83,9 @@ struct OnlineEndpointReconciler: Sendable {
     }
 
     private func write(
-        _ status: OnlineEndpointStatus, on object: KubeObject, present: OnlineEndpointStatus?
+        _ status: OnlineEndpointStatus,
+        on object: KubeObject,
+        present: OnlineEndpointStatus?
     ) async throws {
         guard status != present else { return }
         var object = object
@@ -84,7 +97,10 @@ struct OnlineEndpointReconciler: Sendable {
         }
         guard status.provisioningState != present?.provisioningState || status.reason != present?.reason else { return }
         await events.record(
-            status.provisioningState == "Failed" ? .warning : .normal, reason: status.reason ?? status.provisioningState,
-            status.message ?? "the endpoint is \(status.provisioningState)", about: object)
+            status.provisioningState == "Failed" ? .warning : .normal,
+            reason: status.reason ?? status.provisioningState,
+            status.message ?? "the endpoint is \(status.provisioningState)",
+            about: object
+        )
     }
 }

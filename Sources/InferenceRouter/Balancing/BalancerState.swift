@@ -6,7 +6,9 @@ internal import DequeModule
 /// next, found by a scan of all, ties broken by a rotating start; when all are full, requests wait in one queue and a backend
 /// that becomes free takes its head. A request is committed to a backend only at the moment it can start there.
 struct BalancerState<Waiter> {
-    /// A backend as the caller describes it. The same `id` keeps its key, its count and its place.
+    /// A backend as the caller describes it.
+    ///
+    /// The same `id` keeps its key, its count and its place.
     struct Member: Sendable, Hashable {
         var id: String
         var address: String
@@ -66,7 +68,7 @@ struct BalancerState<Waiter> {
     /// Smoothed time on a backend, for the estimate of a wait.
     private(set) var meanServiceNanoseconds: UInt64 = 0
 
-    /// - Parameter firstKey: keys are `firstKey`, `firstKey + keyStride`, …, so that several deployments share a key space.
+    /// Keys are `firstKey`, `firstKey + keyStride`, …, so that several deployments share a key space.
     init(limit: Int, queueLimit: Int, firstKey: UInt64 = 1, keyStride: UInt64 = 1) {
         self.limit = max(1, limit)
         self.queueLimit = max(0, queueLimit)

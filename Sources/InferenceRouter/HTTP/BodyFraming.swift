@@ -48,7 +48,9 @@ struct BodyFraming: Sendable, Hashable {
         }
     }
 
-    /// How many of `bytes` belong to the body. When it is less than all, the body is complete.
+    /// How many of `bytes` belong to the body.
+    ///
+    /// When it is less than all, the body is complete.
     mutating func consume(_ bytes: UnsafeRawBufferPointer) throws(ChunkedFraming.Violation) -> Int {
         switch mode {
         case .none: return 0
@@ -78,7 +80,8 @@ struct BodyFraming: Sendable, Hashable {
 
     /// Like `consume`, but hands the payload alone to `data`: for a peer that does not know chunks.
     mutating func decode(
-        _ bytes: UnsafeRawBufferPointer, data: (UnsafeRawBufferPointer) -> Void
+        _ bytes: UnsafeRawBufferPointer,
+        data: (UnsafeRawBufferPointer) -> Void
     ) throws(ChunkedFraming.Violation) -> Int {
         guard case .chunked(var framing) = mode else {
             let count = try consume(bytes)

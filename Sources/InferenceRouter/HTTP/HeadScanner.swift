@@ -41,7 +41,9 @@ struct HeadScanner {
         encodings = 0
     }
 
-    /// Scans on. Bytes after the head are left alone.
+    /// Scans on.
+    ///
+    /// Bytes after the head are left alone.
     mutating func scan(_ bytes: UnsafeRawBufferPointer) -> Outcome {
         guard let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self) else { return .incomplete }
         let count = bytes.count
@@ -148,13 +150,19 @@ struct HeadScanner {
         let kind = HeaderKind.of(bytes + from, nameEnd - from)
         fields.append(
             HeaderField(
-                kind: kind, name: ByteRange(start: Int32(from), end: Int32(nameEnd)), value: value,
-                lineEnd: Int32(to + 2)))
+                kind: kind,
+                name: ByteRange(start: Int32(from), end: Int32(nameEnd)),
+                value: value,
+                lineEnd: Int32(to + 2)
+            )
+        )
         return kind == .other ? nil : note(kind, bytes, value)
     }
 
     private mutating func note(
-        _ kind: HeaderKind, _ bytes: UnsafePointer<UInt8>, _ value: ByteRange
+        _ kind: HeaderKind,
+        _ bytes: UnsafePointer<UInt8>,
+        _ value: ByteRange
     ) -> HeadViolation? {
         switch kind {
         case .contentLength:
@@ -242,7 +250,9 @@ struct HeadScanner {
 
     /// Calls `body` for each element of a comma-separated list.
     static func forEachToken(
-        _ bytes: UnsafePointer<UInt8>, _ value: ByteRange, _ body: (UnsafePointer<UInt8>, Int) -> Void
+        _ bytes: UnsafePointer<UInt8>,
+        _ value: ByteRange,
+        _ body: (UnsafePointer<UInt8>, Int) -> Void
     ) {
         var index = Int(value.start)
         let end = Int(value.end)

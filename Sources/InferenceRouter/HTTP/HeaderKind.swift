@@ -1,4 +1,6 @@
-/// Header names that the router treats in a way of their own. Everything else passes unchanged.
+/// Header names that the router treats in a way of their own.
+///
+/// Everything else passes unchanged.
 enum HeaderKind: UInt8 {
     case other
     case host
@@ -40,7 +42,9 @@ enum HeaderKind: UInt8 {
         }
     }
 
-    /// True when the bytes equal `lower`, letters in any case. `lower` has as many bytes as are compared.
+    /// True when the bytes equal `lower`, letters in any case.
+    ///
+    /// `lower` has as many bytes as are compared.
     @inline(__always)
     static func matches(_ name: UnsafePointer<UInt8>, _ lower: StaticString) -> Bool {
         let expected = lower.utf8Start

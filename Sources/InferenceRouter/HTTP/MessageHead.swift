@@ -16,7 +16,9 @@ struct HeaderField: Sendable, Hashable {
     var lineEnd: Int32
 }
 
-/// What the head of a request or response says, without its text. Ranges point into the scanned bytes.
+/// What the head of a request or response says, without its text.
+///
+/// Ranges point into the scanned bytes.
 struct MessageHead: Sendable, Hashable {
     var method = ByteRange()
     var target = ByteRange()
@@ -41,7 +43,9 @@ struct MessageHead: Sendable, Hashable {
     var keepsAlive: Bool { minorVersion == 1 ? !asksClose : asksKeepAlive && !asksClose }
 }
 
-/// Why a head is refused. The answer is sent and the connection closed: nothing after it can be trusted.
+/// Why a head is refused.
+///
+/// The answer is sent and the connection closed: nothing after it can be trusted.
 enum HeadViolation: Error, Sendable, Hashable, CaseIterable {
     case badStartLine
     case unsupportedVersion

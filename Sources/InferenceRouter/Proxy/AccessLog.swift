@@ -20,9 +20,11 @@ struct AccessRecord: Sendable {
     var bytesOut = 0
 }
 
-/// Turns records into JSON lines. Runs away from the event loops.
+/// Turns records into JSON lines.
+///
+/// Runs away from the event loops.
 enum AccessLog {
-    /// - Parameter epoch: wall-clock nanoseconds at which the monotonic clock was zero.
+    /// The records' lines; `epoch` is the wall-clock time in nanoseconds at which the monotonic clock was zero.
     static func lines(_ records: [AccessRecord], epoch: UInt64) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(records.count * 320)

@@ -31,7 +31,9 @@ extension ByteBuffer {
 
     /// Appends the header lines that `keep` admits, neighbours in one copy.
     mutating func writeFields(
-        _ bytes: UnsafePointer<UInt8>, _ scanner: borrowing HeadScanner, keep: (HeaderField) -> Bool
+        _ bytes: UnsafePointer<UInt8>,
+        _ scanner: borrowing HeadScanner,
+        keep: (HeaderField) -> Bool
     ) {
         var runStart: Int32 = -1
         var runEnd: Int32 = -1

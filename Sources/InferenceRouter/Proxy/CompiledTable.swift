@@ -23,7 +23,9 @@ final class CompiledTable: Sendable {
         return candidates.first { equals($0.nameBytes, start, name.count) }
     }
 
-    /// FNV-1a. Names come from the cluster's own objects, so nobody outside can pile up collisions.
+    /// FNV-1a.
+    ///
+    /// Names come from the cluster's own objects, so nobody outside can pile up collisions.
     private static func hash(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> UInt64 {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for index in 0..<count { hash = (hash ^ UInt64(bytes[index])) &* 0x100_0000_01B3 }

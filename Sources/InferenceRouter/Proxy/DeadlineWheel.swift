@@ -32,7 +32,9 @@ struct DeadlineWheel<Holder: DeadlineHolder> {
         let deadline = holder.deadline
         guard deadline > 0 else { return nil }
         let tick = min(
-            max(deadline / DeadlineWheel.tickNanoseconds + 1, cursor), cursor + DeadlineWheel.slotCount - 1)
+            max(deadline / DeadlineWheel.tickNanoseconds + 1, cursor),
+            cursor + DeadlineWheel.slotCount - 1
+        )
         guard holder.wheelTick == 0 || tick < holder.wheelTick else { return nil }
         holder.wheelTick = tick
         slots[Int(tick % DeadlineWheel.slotCount)].append(holder)

@@ -29,12 +29,20 @@ final class DeploymentRuntime: Sendable {
         self.metrics = metrics
         // Each deployment has 2^32 keys of its own, so that pools can be found by key alone.
         state = Mutex(
-            State(limit: settings.maxConcurrentPerInstance, queueLimit: settings.maxQueueLength, firstKey: firstKey << 32))
+            State(
+                limit: settings.maxConcurrentPerInstance,
+                queueLimit: settings.maxQueueLength,
+                firstKey: firstKey << 32
+            )
+        )
     }
 
     /// A slot on a backend, or a place in the queue under `ticket`.
     func acquire(
-        now: UInt64, excluding excluded: [UInt64], ticket: UInt64, waiter: () -> WaitingRequest
+        now: UInt64,
+        excluding excluded: [UInt64],
+        ticket: UInt64,
+        waiter: () -> WaitingRequest
     ) -> Acquired {
         state.withLock { state in
             switch state.acquire(now: now, excluding: excluded) {
@@ -52,7 +60,7 @@ final class DeploymentRuntime: Sendable {
 
     /// Gives a slot back; a request that waited for it starts.
     ///
-    /// - Parameter served: how long the backend needed for an answer; nil when it gave none.
+    /// `served` is how long the backend needed for an answer; nil when it gave none.
     func release(_ key: UInt64, now: UInt64, served: UInt64?) {
         let grant = state.withLock { state in
             if let served { state.noteServed(key, nanoseconds: served) }
@@ -61,7 +69,9 @@ final class DeploymentRuntime: Sendable {
         if let grant { deliver(grant) }
     }
 
-    /// Notes a failed connection; the caller still holds its slot. Waiting requests are looked at again when the hold ends.
+    /// Notes a failed connection; the caller still holds its slot.
+    ///
+    /// Waiting requests are looked at again when the hold ends.
     func hold(_ key: UInt64, now: UInt64, loop: any EventLoop) {
         let until = state.withLock { $0.hold(key, now: now) }
         loop.scheduleTask(deadline: .uptimeNanoseconds(until)) { [self] in
@@ -72,13 +82,19 @@ final class DeploymentRuntime: Sendable {
     func update(_ deployment: RouteTable.Deployment, now: UInt64) {
         let members = deployment.backends.map { backend in
             State.Member(
-                id: backend.id, address: backend.address, port: backend.port,
-                isAvailable: backend.isReady && !backend.isTerminating)
+                id: backend.id,
+                address: backend.address,
+                port: backend.port,
+                isAvailable: backend.isReady && !backend.isTerminating
+            )
         }
         let grants = state.withLock { state in
             state.update(
-                members, limit: deployment.settings.maxConcurrentPerInstance,
-                queueLimit: deployment.settings.maxQueueLength, now: now)
+                members,
+                limit: deployment.settings.maxConcurrentPerInstance,
+                queueLimit: deployment.settings.maxQueueLength,
+                now: now
+            )
         }
         for grant in grants { deliver(grant) }
     }

@@ -19,15 +19,20 @@ extension DownstreamHandler {
             fail(
                 .queueFull,
                 "deployment \(quotedDeployment) has \(route.settings.maxQueueLength) requests waiting; send fewer at a time or "
-                    + "add instances", retryAfter: seconds)
+                    + "add instances",
+                retryAfter: seconds
+            )
         case .exhausted:
             fail(
                 exchange.record.fault ?? .connectFailed,
-                "the instances of deployment \(quotedDeployment) do not answer; look at the deployment's logs")
+                "the instances of deployment \(quotedDeployment) do not answer; look at the deployment's logs"
+            )
         }
     }
 
-    /// A slot has come for a request that waited. It may be too late for it.
+    /// A slot has come for a request that waited.
+    ///
+    /// It may be too late for it.
     func granted(ticket: UInt64, key: UInt64, runtime: DeploymentRuntime) {
         let now = loop.now
         guard phase == .queued, exchange.ticket == ticket else {
@@ -51,13 +56,16 @@ extension DownstreamHandler {
             fail(
                 .noReadyInstance,
                 "deployment \(quotedDeployment) has no ready instance; wait for it to start or look at its logs",
-                retryAfter: retryAfter)
+                retryAfter: retryAfter
+            )
         } else {
             fail(
                 .queueWaitExceeded,
                 "all \(load.available) instances of deployment \(quotedDeployment) were busy for "
                     + "\(route.settings.maxQueueWaitMilliseconds) ms; retry later, add instances or raise "
-                    + "request_settings.max_queue_wait_ms", retryAfter: retryAfter)
+                    + "request_settings.max_queue_wait_ms",
+                retryAfter: retryAfter
+            )
         }
     }
 
@@ -68,7 +76,8 @@ extension DownstreamHandler {
         if exchange.record.acquired == 0 {
             exchange.record.acquired = now
             exchange.record.deployment?.runtime.metrics.queueDuration.record(
-                nanoseconds: now - exchange.record.started)
+                nanoseconds: now - exchange.record.started
+            )
         } else {
             exchange.record.deployment?.runtime.metrics.retries.add()
         }
@@ -87,7 +96,8 @@ extension DownstreamHandler {
             connectFailed(key)
             return
         }
-        UpstreamHandler.connect(loop: loop, key: key, address: backend.address, port: backend.port) { [weak self] result in
+        UpstreamHandler.connect(loop: loop, key: key, address: backend.address, port: backend.port) {
+            [weak self] result in
             guard let self, phase == .connecting, exchange.ticket == ticket, exchange.record.backend == key else {
                 if let connection = result { connection.becomeIdle() }
                 return
@@ -120,7 +130,8 @@ extension DownstreamHandler {
             fail(
                 exchange.record.fault ?? .closedEarly,
                 "\(exchange.tried.count) instances of deployment \(quotedDeployment) closed the connection without an answer; "
-                    + "look at the deployment's logs")
+                    + "look at the deployment's logs"
+            )
         }
     }
 
@@ -151,7 +162,9 @@ extension DownstreamHandler {
             exchange.awaitsContinue = false
             if inbound.readableBytes == 0, let context {
                 context.writeAndFlush(
-                    wrapOutboundOut(ByteBuffer(staticString: "HTTP/1.1 100 Continue\r\n\r\n")), promise: nil)
+                    wrapOutboundOut(ByteBuffer(staticString: "HTTP/1.1 100 Continue\r\n\r\n")),
+                    promise: nil
+                )
             }
         }
         if exchange.isFresh {

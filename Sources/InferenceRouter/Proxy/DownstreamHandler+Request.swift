@@ -44,13 +44,15 @@ extension DownstreamHandler {
             }
             return .refuse(
                 .notFound,
-                "there is no such path; use /api/v1/endpoint/ENDPOINT/score or /api/v1/endpoint/ENDPOINT/swagger.json")
+                "there is no such path; use /api/v1/endpoint/ENDPOINT/score or /api/v1/endpoint/ENDPOINT/swagger.json"
+            )
         }
         guard let endpoint = loop.table.find(bytes, name) else {
             let text = DownstreamHandler.text(bytes, name)
             return .refuse(
                 .endpointNotFound,
-                "endpoint \"\(text)\" does not exist on this cluster; check the name and that its creation has ended")
+                "endpoint \"\(text)\" does not exist on this cluster; check the name and that its creation has ended"
+            )
         }
         exchange.record.endpoint = endpoint
         guard isAuthorized(bytes, endpoint) else {
@@ -73,7 +75,8 @@ extension DownstreamHandler {
                 return .refuse(
                     .deploymentNotFound,
                     "endpoint \"\(endpoint.name)\" has no deployment \"\(text)\"; correct or leave out the header "
-                        + "azureml-model-deployment")
+                        + "azureml-model-deployment"
+                )
             }
             route = pinned
         } else if let chosen = endpoint.next() {
@@ -82,7 +85,8 @@ extension DownstreamHandler {
             return .refuse(
                 .noTraffic,
                 "endpoint \"\(endpoint.name)\" has no deployment with traffic; set its traffic, or name a deployment in the "
-                    + "header azureml-model-deployment")
+                    + "header azureml-model-deployment"
+            )
         }
         exchange.record.deployment = route
         writeHead(bytes, route, kind, query)
@@ -91,7 +95,10 @@ extension DownstreamHandler {
 
     /// The head as the model gets it: its own path, without what concerns only this connection, and without the credential.
     private func writeHead(
-        _ bytes: UnsafePointer<UInt8>, _ route: DeploymentRoute, _ kind: ScoringTarget.Route, _ query: ByteRange
+        _ bytes: UnsafePointer<UInt8>,
+        _ route: DeploymentRoute,
+        _ kind: ScoringTarget.Route,
+        _ query: ByteRange
     ) {
         let head = scanner.head
         var out = loop.takeBuffer()

@@ -6,7 +6,9 @@ internal import Telemetry
 extension DownstreamHandler {
     // MARK: The model's answer
 
-    /// The head of the model's answer is complete. Writes the client's head, with as much of the body as is here.
+    /// The head of the model's answer is complete.
+    ///
+    /// Writes the client's head, with as much of the body as is here.
     func receiveHead(from connection: UpstreamHandler) {
         let head = connection.scanner.head
         exchange.responseBegan = true
@@ -15,7 +17,9 @@ extension DownstreamHandler {
         let status = mapped(head.status)
         exchange.record.status = status
         let decodes = head.isChunked && exchange.minorVersion == 0
-        if !body.isComplete || connection.body.endsWithClose || decodes || loop.isDraining { exchange.keepsAlive = false }
+        if !body.isComplete || connection.body.endsWithClose || decodes || loop.isDraining {
+            exchange.keepsAlive = false
+        }
         var out = loop.takeBuffer()
         connection.inbound.withUnsafeReadableBytes { bytes in
             guard let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self) else { return }
@@ -121,7 +125,10 @@ extension DownstreamHandler {
     /// The model's answer broke the rules of HTTP before anything was passed on.
     func upstreamInvalid(_ connection: UpstreamHandler, _ why: String) {
         giveUpBackend(served: false)
-        fail(.badResponse, "the answer of deployment \(quotedDeployment) is not valid HTTP: \(why); correct the container")
+        fail(
+            .badResponse,
+            "the answer of deployment \(quotedDeployment) is not valid HTTP: \(why); correct the container"
+        )
         pump()
     }
 

@@ -166,8 +166,10 @@ final class DownstreamHandler: ChannelInboundHandler, DeadlineHolder {
             exchange.keepsAlive = false
             exchange.record.fault = .badRequest
             answer(
-                status: violation.status, code: Fault.badRequest.rawValue,
-                message: "the request is not valid HTTP: \(violation.text)")
+                status: violation.status,
+                code: Fault.badRequest.rawValue,
+                message: "the request is not valid HTTP: \(violation.text)"
+            )
         }
         return true
     }
@@ -218,7 +220,9 @@ final class DownstreamHandler: ChannelInboundHandler, DeadlineHolder {
             failTimedOut()
             return
         }
-        let limit = exchange.lastActivity + loop.shared.stallTimeout
+        // A model that may think for long before an answer may also do so within one.
+        let pause = max(loop.shared.stallTimeout, exchange.record.deployment?.requestTimeout ?? 0)
+        let limit = exchange.lastActivity + pause
         if limit > now {
             setDeadline(limit)
         } else {
@@ -232,7 +236,8 @@ final class DownstreamHandler: ChannelInboundHandler, DeadlineHolder {
         fail(
             .timedOut,
             "deployment \(quotedDeployment) did not answer within \(milliseconds) ms; make the scoring script faster or raise "
-                + "request_settings.request_timeout_ms")
+                + "request_settings.request_timeout_ms"
+        )
     }
 
     // MARK: Flow control
@@ -275,6 +280,7 @@ final class DownstreamHandler: ChannelInboundHandler, DeadlineHolder {
     }
 
     /// Closes once everything written has left; until then, and for a short time after, the client may finish its body.
+    ///
     /// Closing at once would make the kernel throw away the answer together with the unread body.
     private func closeAfterWriting() {
         guard let context else { return }

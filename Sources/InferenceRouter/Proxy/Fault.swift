@@ -1,4 +1,6 @@
-/// Why the router itself answers a request, or ends it. The raw value is the `code` of the answer and of the access log.
+/// Why the router itself answers a request, or ends it.
+///
+/// The raw value is the `code` of the answer and of the access log.
 enum Fault: String, Sendable, CaseIterable {
     case badRequest = "BadRequest"
     case unauthorized = "Unauthorized"

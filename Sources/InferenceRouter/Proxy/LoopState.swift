@@ -1,7 +1,9 @@
 internal import NIOCore
 internal import Telemetry
 
-/// What the connections of one event loop share. Touched on that loop only.
+/// What the connections of one event loop share.
+///
+/// Touched on that loop only.
 final class LoopState {
     let eventLoop: any EventLoop
     let shared: RouterShared
@@ -17,12 +19,14 @@ final class LoopState {
     private var records: [AccessRecord] = []
     private var isFlushScheduled = false
     private var nextTicket: UInt64 = 0
+    private let index: UInt64
 
     static let logBatch = 256
 
     init(eventLoop: any EventLoop, shared: RouterShared) {
         self.eventLoop = eventLoop
         self.shared = shared
+        index = shared.index(of: eventLoop)
         wheel = DeadlineWheel(now: NIODeadline.now().uptimeNanoseconds)
     }
 
@@ -31,7 +35,7 @@ final class LoopState {
 
     func ticket() -> UInt64 {
         nextTicket += 1
-        return nextTicket << 8 | shared.index(of: eventLoop)
+        return nextTicket << 8 | index
     }
 
     // MARK: Connections

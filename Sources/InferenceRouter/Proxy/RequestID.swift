@@ -50,7 +50,9 @@ struct RequestIDGenerator {
     /// A version 4 UUID.
     mutating func next() -> RequestID {
         RequestID(
-            high: word() & 0xFFFF_FFFF_FFFF_0FFF | 0x4000, low: word() & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000)
+            high: word() & 0xFFFF_FFFF_FFFF_0FFF | 0x4000,
+            low: word() & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
+        )
     }
 
     private mutating func word() -> UInt64 {

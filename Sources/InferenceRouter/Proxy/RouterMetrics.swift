@@ -20,39 +20,78 @@ final class RouterMetrics: Sendable {
     init(_ registry: MetricsRegistry) {
         let names = ["endpoint", "deployment"]
         requests = registry.counter(
-            "outrigger_router_requests_total", help: "Requests answered, by status code.", labels: names + ["code"])
+            "outrigger_router_requests_total",
+            help: "Requests answered, by status code.",
+            labels: names + ["code"]
+        )
         duration = registry.histogram(
-            "outrigger_router_request_duration_seconds", help: "From the request's head to the end of its answer.",
-            labels: names)
+            "outrigger_router_request_duration_seconds",
+            help: "From the request's head to the end of its answer.",
+            labels: names
+        )
         queueDuration = registry.histogram(
-            "outrigger_router_queue_duration_seconds", help: "Wait for a free model instance.", labels: names)
+            "outrigger_router_queue_duration_seconds",
+            help: "Wait for a free model instance.",
+            labels: names
+        )
         modelDuration = registry.histogram(
-            "outrigger_router_model_duration_seconds", help: "From taking an instance to the end of its answer.",
-            labels: names)
+            "outrigger_router_model_duration_seconds",
+            help: "From taking an instance to the end of its answer.",
+            labels: names
+        )
         retries = registry.counter(
-            "outrigger_router_retries_total", help: "Requests sent again after an instance failed.", labels: names)
+            "outrigger_router_retries_total",
+            help: "Requests sent again after an instance failed.",
+            labels: names
+        )
         faults = registry.counter(
-            "outrigger_router_faults_total", help: "Requests that the router answered or ended itself, by reason.",
-            labels: names + ["reason"])
+            "outrigger_router_faults_total",
+            help: "Requests that the router answered or ended itself, by reason.",
+            labels: names + ["reason"]
+        )
         inFlight = registry.gauge(
-            "outrigger_router_in_flight_requests", help: "Requests on model instances.", labels: names)
+            "outrigger_router_in_flight_requests",
+            help: "Requests on model instances.",
+            labels: names
+        )
         queueLength = registry.gauge(
-            "outrigger_router_queued_requests", help: "Requests that wait for an instance.", labels: names)
+            "outrigger_router_queued_requests",
+            help: "Requests that wait for an instance.",
+            labels: names
+        )
         replicas = registry.gauge(
-            "outrigger_router_ready_replicas", help: "Model instances that take requests.", labels: names)
+            "outrigger_router_ready_replicas",
+            help: "Model instances that take requests.",
+            labels: names
+        )
         connections = registry.gauge("outrigger_router_connections", help: "Client connections.").with()
         droppedLogLines = registry.counter(
-            "outrigger_router_access_log_dropped_total", help: "Access log lines dropped because writing was too slow."
+            "outrigger_router_access_log_dropped_total",
+            help: "Access log lines dropped because writing was too slow."
         ).with()
         unrouted = DeploymentMetrics(
-            requests: requests, duration: duration, queueDuration: queueDuration, modelDuration: modelDuration,
-            retries: retries, faults: faults, endpoint: "", deployment: "")
+            requests: requests,
+            duration: duration,
+            queueDuration: queueDuration,
+            modelDuration: modelDuration,
+            retries: retries,
+            faults: faults,
+            endpoint: "",
+            deployment: ""
+        )
     }
 
     func deployment(_ endpoint: String, _ deployment: String) -> DeploymentMetrics {
         DeploymentMetrics(
-            requests: requests, duration: duration, queueDuration: queueDuration, modelDuration: modelDuration,
-            retries: retries, faults: faults, endpoint: endpoint, deployment: deployment)
+            requests: requests,
+            duration: duration,
+            queueDuration: queueDuration,
+            modelDuration: modelDuration,
+            retries: retries,
+            faults: faults,
+            endpoint: endpoint,
+            deployment: deployment
+        )
     }
 
     func forget(_ endpoint: String, _ deployment: String) {
@@ -83,9 +122,14 @@ final class DeploymentMetrics: Sendable {
     let retries: Counter
 
     init(
-        requests: MetricFamily<Counter>, duration: MetricFamily<Histogram>, queueDuration: MetricFamily<Histogram>,
-        modelDuration: MetricFamily<Histogram>, retries: MetricFamily<Counter>, faults: MetricFamily<Counter>,
-        endpoint: String, deployment: String
+        requests: MetricFamily<Counter>,
+        duration: MetricFamily<Histogram>,
+        queueDuration: MetricFamily<Histogram>,
+        modelDuration: MetricFamily<Histogram>,
+        retries: MetricFamily<Counter>,
+        faults: MetricFamily<Counter>,
+        endpoint: String,
+        deployment: String
     ) {
         self.endpoint = endpoint
         self.deployment = deployment

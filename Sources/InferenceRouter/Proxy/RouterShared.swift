@@ -13,7 +13,9 @@ final class RouterShared: Sendable {
     private let records: AsyncStream<[AccessRecord]>.Continuation?
 
     init(
-        configuration: RouterConfiguration, metrics: RouterMetrics, loops: [any EventLoop],
+        configuration: RouterConfiguration,
+        metrics: RouterMetrics,
+        loops: [any EventLoop],
         records: AsyncStream<[AccessRecord]>.Continuation?
     ) {
         self.configuration = configuration

@@ -37,7 +37,11 @@ final class UpstreamHandler: ChannelInboundHandler {
 
     /// Connects to an instance; `completion` runs on the event loop, with nil when it does not accept.
     static func connect(
-        loop: LoopState, key: UInt64, address: String, port: Int, completion: @escaping (UpstreamHandler?) -> Void
+        loop: LoopState,
+        key: UInt64,
+        address: String,
+        port: Int,
+        completion: @escaping (UpstreamHandler?) -> Void
     ) {
         // A literal address: resolving a name would go through another thread.
         guard let target = try? SocketAddress(ipAddress: address, port: port) else {
@@ -253,7 +257,7 @@ final class UpstreamHandler: ChannelInboundHandler {
         }
     }
 
-    /// After a piece of the body: is that all?
+    /// Ends the answer when a piece of its body was the last one.
     private func settle(_ exchange: DownstreamHandler, rest: Int) {
         if isInvalid {
             exchange.upstreamTruncated()

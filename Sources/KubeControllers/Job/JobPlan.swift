@@ -235,7 +235,7 @@ struct JobBook: Sendable {
             status["startTime"] = .string(Timestamp.text(seconds: now))
         }
         if outcome.isComplete { status["completionTime"] = .string(Timestamp.text(seconds: now)) }
-        status["conditions"] = conditions.items.isEmpty ? nil : conditions.json
+        status["conditions"] = conditions.items.isEmpty ? .none : conditions.json
         return .object(status)
     }
 }

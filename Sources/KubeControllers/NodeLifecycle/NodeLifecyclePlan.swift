@@ -31,7 +31,7 @@ enum NodeLifecyclePlan {
                     ? "Kubelet stopped posting node status." : "Kubelet never posted node status.", now: now)
             isChanged = true
         }
-        return isChanged ? conditions.json : nil
+        return isChanged ? conditions.json : .none
     }
 
     /// `spec.taints` that follow from the node's conditions; others are kept. nil when nothing changes.

@@ -42,12 +42,12 @@ struct ReplicaSetPlan: Sendable, Equatable {
         status["availableReplicas"] = nonZero(
             active.count { PodFacts($0).isAvailable(minReadySeconds: minReady, now: now) })
         status["observedGeneration"] = JSON(replicaSet.generation)
-        status["conditions"] = conditions.items.isEmpty ? nil : conditions.json
+        status["conditions"] = conditions.items.isEmpty ? .none : conditions.json
         return .object(status)
     }
 
     /// Upstream leaves zero counts out.
-    static func nonZero(_ count: Int) -> JSON? { count == 0 ? nil : JSON(count) }
+    static func nonZero(_ count: Int) -> JSON? { count == 0 ? .none : JSON(count) }
 }
 
 /// The order in which surplus pods go. Source: upstream's `ActivePodsWithRanks`.

@@ -47,7 +47,10 @@ struct AccessReviews: Sendable {
         let name = spec?["user"]?.stringValue ?? ""
         let groups = spec?["groups"]?.stringArray ?? []
         guard !name.isEmpty || !groups.isEmpty else {
-            throw invalid(body, FieldError("spec.user", .invalid, "at least one of user or group must be specified", badValue: ""))
+            throw invalid(
+                body,
+                FieldError("spec.user", .invalid, "at least one of user or group must be specified", badValue: "")
+            )
         }
         let extra = (spec?["extra"]?.objectValue ?? [:]).compactMapValues(\.stringArray)
         return RequestUser(name: name, uid: spec?["uid"]?.stringValue ?? "", groups: groups, extra: extra)
@@ -59,15 +62,23 @@ struct AccessReviews: Sendable {
             throw Self.invalid(
                 body,
                 FieldError(
-                    "spec.resourceAttributes.namespace", .invalid, "must match metadata.namespace",
-                    badValue: asked.map(JSON.string) ?? ""))
+                    "spec.resourceAttributes.namespace",
+                    .invalid,
+                    "must match metadata.namespace",
+                    badValue: asked.map(JSON.string) ?? ""
+                )
+            )
         }
         return try review(body, as: try Self.subject(body))
     }
 
     private static func invalid(_ body: KubeObject, _ error: FieldError) -> APIError {
         let type = ResourceType(
-            group: "authorization.k8s.io", version: "v1", plural: body.kind.lowercased() + "s", kind: body.kind)
+            group: "authorization.k8s.io",
+            version: "v1",
+            plural: body.kind.lowercased() + "s",
+            kind: body.kind
+        )
         return APIError.invalid(type, body.name, [error])
     }
 
@@ -91,8 +102,12 @@ struct AccessReviews: Sendable {
             throw Self.invalid(
                 body,
                 FieldError(
-                    "spec.resourceAttributes", .invalid,
-                    "exactly one of nonResourceAttributes or resourceAttributes must be specified", badValue: .null))
+                    "spec.resourceAttributes",
+                    .invalid,
+                    "exactly one of nonResourceAttributes or resourceAttributes must be specified",
+                    badValue: .null
+                )
+            )
         }
         let decision = authorizer.snapshot.decide(attributes)
         var status: [String: JSON] = ["allowed": JSON(decision.isAllowed)]

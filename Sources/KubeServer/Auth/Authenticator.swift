@@ -34,7 +34,9 @@ struct Impersonation: Sendable {
         let uid = headers.first(name: "Impersonate-Uid")
         var extra: [String: [String]] = [:]
         for (name, value) in headers where name.lowercased().hasPrefix("impersonate-extra-") {
-            extra[PercentText.decode(name.lowercased().dropFirst("impersonate-extra-".count)), default: []].append(value)
+            extra[PercentText.decode(name.lowercased().dropFirst("impersonate-extra-".count)), default: []].append(
+                value
+            )
         }
         guard let name = headers.first(name: "Impersonate-User"), !name.isEmpty else {
             guard groups.isEmpty, uid == nil, extra.isEmpty else {
@@ -69,12 +71,25 @@ struct Impersonation: Sendable {
     }
 
     private func check(
-        _ user: RequestUser, _ resource: String, group: String = "", namespace: String = "", name: String,
+        _ user: RequestUser,
+        _ resource: String,
+        group: String = "",
+        namespace: String = "",
+        name: String,
         subresource: String = ""
     ) throws(APIError) {
         try authorizer.authorize(
             AuthorizationAttributes(
-                user: user, verb: "impersonate", isResource: true, group: group, version: "v1", resource: resource,
-                subresource: subresource, namespace: namespace, name: name))
+                user: user,
+                verb: "impersonate",
+                isResource: true,
+                group: group,
+                version: "v1",
+                resource: resource,
+                subresource: subresource,
+                namespace: namespace,
+                name: name
+            )
+        )
     }
 }

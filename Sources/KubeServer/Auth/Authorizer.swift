@@ -25,7 +25,8 @@ final class Authorizer: Sendable {
     }
 
     static func detail(_ problems: [String]) -> String {
-        problems.isEmpty ? "" : "RBAC: " + (problems.count == 1 ? problems[0] : "[" + problems.joined(separator: ", ") + "]")
+        problems.isEmpty
+            ? "" : "RBAC: " + (problems.count == 1 ? problems[0] : "[" + problems.joined(separator: ", ") + "]")
     }
 
     /// Reads everything that is there now.
@@ -47,8 +48,10 @@ final class Authorizer: Sendable {
             do {
                 let version = try await reload(type)
                 for try await event in try await api.watch(
-                    type, namespace: nil, options: WatchOptions(resourceVersion: version, allowBookmarks: false))
-                {
+                    type,
+                    namespace: nil,
+                    options: WatchOptions(resourceVersion: version, allowBookmarks: false)
+                ) {
                     switch event {
                     case .added(let object), .modified(let object): set(type, object.key, object)
                     case .deleted(let object): set(type, object.key, nil)
@@ -57,10 +60,10 @@ final class Authorizer: Sendable {
                 }
             } catch {
                 if Task.isCancelled { return }
-                logger.debug("role watch ended", metadata: ["resource": "\(type)", "error": "\(error)"])
-                // The store may be closing; without a pause this would spin until the task is cancelled.
-                do { try await Task.sleep(for: .milliseconds(100)) } catch { return }
+                logger.debug("role watch failed", metadata: ["resource": "\(type)", "error": "\(error)"])
             }
+            // The store may be closing; without a pause this would spin until the task is cancelled.
+            do { try await Task.sleep(for: .milliseconds(100)) } catch { return }
         }
     }
 

@@ -47,7 +47,10 @@ struct Bootstrap: Sendable {
         let use = name.hasSuffix("node-critical") ? "critical to the node they run on" : "critical to the cluster"
         let description = "Used for system pods that are \(use)"
         return KubeObject(
-            .priorityClasses, name: name, body: ["value": JSON(value), "description": .string(description)])
+            .priorityClasses,
+            name: name,
+            body: ["value": JSON(value), "description": .string(description)]
+        )
     }
 
     /// Adds what is missing from a default role and its binding, unless `autoupdate` was turned off.
@@ -81,8 +84,12 @@ struct Bootstrap: Sendable {
             try await ensure(
                 .configMaps,
                 KubeObject(
-                    .configMaps, namespace: "kube-system", name: name,
-                    body: ["data": ["client-ca-file": .string(authority)]]))
+                    .configMaps,
+                    namespace: "kube-system",
+                    name: name,
+                    body: ["data": ["client-ca-file": .string(authority)]]
+                )
+            )
         }
     }
 
@@ -101,8 +108,12 @@ struct Bootstrap: Sendable {
             spec["clusterIPs"] = [.string(address)]
         }
         return KubeObject(
-            .services, namespace: "default", name: "kubernetes",
-            labels: ["component": "apiserver", "provider": "kubernetes"], body: ["spec": .object(spec)])
+            .services,
+            namespace: "default",
+            name: "kubernetes",
+            labels: ["component": "apiserver", "provider": "kubernetes"],
+            body: ["spec": .object(spec)]
+        )
     }
 
     /// The first usable address of a CIDR: the Service `kubernetes` has it.
@@ -128,9 +139,14 @@ struct Bootstrap: Sendable {
         try await put(
             .endpoints,
             KubeObject(
-                .endpoints, namespace: "default", name: "kubernetes",
-                labels: ["endpointslice.kubernetes.io/skip-mirror": "true"], body: ["subsets": subsets]),
-            fields: ["subsets"])
+                .endpoints,
+                namespace: "default",
+                name: "kubernetes",
+                labels: ["endpointslice.kubernetes.io/skip-mirror": "true"],
+                body: ["subsets": subsets]
+            ),
+            fields: ["subsets"]
+        )
         let endpoints: JSON = [
             ["addresses": [.string(advertised.host)], "conditions": ["ready": true]]
         ]
@@ -138,10 +154,14 @@ struct Bootstrap: Sendable {
         try await put(
             .endpointSlices,
             KubeObject(
-                .endpointSlices, namespace: "default", name: "kubernetes",
+                .endpointSlices,
+                namespace: "default",
+                name: "kubernetes",
                 labels: ["kubernetes.io/service-name": "kubernetes"],
-                body: ["addressType": "IPv4", "endpoints": endpoints, "ports": ports]),
-            fields: ["endpoints", "ports"])
+                body: ["addressType": "IPv4", "endpoints": endpoints, "ports": ports]
+            ),
+            fields: ["endpoints", "ports"]
+        )
     }
 
     private func put(_ type: ResourceType, _ wanted: KubeObject, fields: [String]) async throws {

@@ -26,8 +26,10 @@ enum BootstrapRoles {
 
     private static let base: [Entry] = [
         Entry(
-            name: "cluster-admin", rules: [PolicyRule(["*"], groups: ["*"], ["*"]), PolicyRule(["*"], urls: ["*"])],
-            subjects: [.group("system:masters")]),
+            name: "cluster-admin",
+            rules: [PolicyRule(["*"], groups: ["*"], ["*"]), PolicyRule(["*"], urls: ["*"])],
+            subjects: [.group("system:masters")]
+        ),
         Entry(
             name: "system:discovery",
             rules: [
@@ -36,37 +38,53 @@ enum BootstrapRoles {
                     urls: [
                         "/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*", "/readyz",
                         "/version", "/version/",
-                    ])
-            ], subjects: [.group("system:authenticated")]),
+                    ]
+                )
+            ],
+            subjects: [.group("system:authenticated")]
+        ),
         Entry(
             name: "system:public-info-viewer",
             rules: [PolicyRule(["get"], urls: ["/healthz", "/livez", "/readyz", "/version", "/version/"])],
-            subjects: [.group("system:authenticated"), .group("system:unauthenticated")]),
+            subjects: [.group("system:authenticated"), .group("system:unauthenticated")]
+        ),
         Entry(
             name: "system:basic-user",
             rules: [
                 PolicyRule(
-                    ["create"], groups: ["authorization.k8s.io"],
-                    ["selfsubjectaccessreviews", "selfsubjectrulesreviews"]),
+                    ["create"],
+                    groups: ["authorization.k8s.io"],
+                    ["selfsubjectaccessreviews", "selfsubjectrulesreviews"]
+                ),
                 PolicyRule(["create"], groups: ["authentication.k8s.io"], ["selfsubjectreviews"]),
-            ], subjects: [.group("system:authenticated")]),
+            ],
+            subjects: [.group("system:authenticated")]
+        ),
         Entry(
             name: "system:service-account-issuer-discovery",
             rules: [PolicyRule(["get"], urls: ["/.well-known/openid-configuration", "/openid/v1/jwks"])],
-            subjects: [.group("system:serviceaccounts")]),
+            subjects: [.group("system:serviceaccounts")]
+        ),
         Entry(
             name: "system:auth-delegator",
             rules: [
                 PolicyRule(["create"], groups: ["authentication.k8s.io"], ["tokenreviews"]),
                 PolicyRule(["create"], groups: ["authorization.k8s.io"], ["subjectaccessreviews"]),
-            ]),
+            ]
+        ),
         Entry(
             name: "system:monitoring",
             rules: [
                 PolicyRule(
                     ["get"],
-                    urls: ["/healthz", "/healthz/*", "/livez", "/livez/*", "/metrics", "/metrics/slis", "/readyz", "/readyz/*"])
-            ], subjects: [.group("system:monitoring")]),
+                    urls: [
+                        "/healthz", "/healthz/*", "/livez", "/livez/*", "/metrics", "/metrics/slis", "/readyz",
+                        "/readyz/*",
+                    ]
+                )
+            ],
+            subjects: [.group("system:monitoring")]
+        ),
     ]
 
     private static func aggregated(_ name: String, extra: [String: String] = [:]) -> Entry {
@@ -82,13 +100,19 @@ enum BootstrapRoles {
             rules: [
                 PolicyRule(["create"], groups: ["authorization.k8s.io"], ["localsubjectaccessreviews"]),
                 PolicyRule(all, groups: ["rbac.authorization.k8s.io"], ["rolebindings", "roles"]),
-            ], labels: ["rbac.authorization.k8s.io/aggregate-to-admin": "true"]),
+            ],
+            labels: ["rbac.authorization.k8s.io/aggregate-to-admin": "true"]
+        ),
         Entry(
-            name: "system:aggregate-to-edit", rules: edit,
-            labels: ["rbac.authorization.k8s.io/aggregate-to-edit": "true"]),
+            name: "system:aggregate-to-edit",
+            rules: edit,
+            labels: ["rbac.authorization.k8s.io/aggregate-to-edit": "true"]
+        ),
         Entry(
-            name: "system:aggregate-to-view", rules: view,
-            labels: ["rbac.authorization.k8s.io/aggregate-to-view": "true"]),
+            name: "system:aggregate-to-view",
+            rules: view,
+            labels: ["rbac.authorization.k8s.io/aggregate-to-view": "true"]
+        ),
     ]
 
     private static let edit: [PolicyRule] = [
@@ -99,16 +123,20 @@ enum BootstrapRoles {
         PolicyRule(
             write,
             [
-                "configmaps", "events", "persistentvolumeclaims", "replicationcontrollers", "replicationcontrollers/scale",
+                "configmaps", "events", "persistentvolumeclaims", "replicationcontrollers",
+                "replicationcontrollers/scale",
                 "secrets", "serviceaccounts", "services", "services/proxy",
-            ]),
+            ]
+        ),
         PolicyRule(["create"], ["serviceaccounts/token"]),
         PolicyRule(
-            write, groups: ["apps"],
+            write,
+            groups: ["apps"],
             [
                 "daemonsets", "deployments", "deployments/rollback", "deployments/scale", "replicasets",
                 "replicasets/scale", "statefulsets", "statefulsets/scale",
-            ]),
+            ]
+        ),
         PolicyRule(write, groups: ["autoscaling"], ["horizontalpodautoscalers"]),
         PolicyRule(write, groups: ["batch"], ["cronjobs", "jobs"]),
         PolicyRule(write, groups: ["policy"], ["poddisruptionbudgets"]),
@@ -123,28 +151,38 @@ enum BootstrapRoles {
                 "configmaps", "endpoints", "persistentvolumeclaims", "persistentvolumeclaims/status", "pods",
                 "replicationcontrollers", "replicationcontrollers/scale", "serviceaccounts", "services",
                 "services/status",
-            ]),
+            ]
+        ),
         PolicyRule(
             read,
             [
                 "bindings", "events", "limitranges", "namespaces/status", "pods/log", "pods/status",
                 "replicationcontrollers/status", "resourcequotas", "resourcequotas/status",
-            ]),
+            ]
+        ),
         PolicyRule(read, ["namespaces"]),
         PolicyRule(read, groups: ["discovery.k8s.io"], ["endpointslices"]),
         PolicyRule(
-            read, groups: ["apps"],
+            read,
+            groups: ["apps"],
             [
                 "controllerrevisions", "daemonsets", "daemonsets/status", "deployments", "deployments/scale",
                 "deployments/status", "replicasets", "replicasets/scale", "replicasets/status", "statefulsets",
                 "statefulsets/scale", "statefulsets/status",
-            ]),
+            ]
+        ),
         PolicyRule(
-            read, groups: ["autoscaling"], ["horizontalpodautoscalers", "horizontalpodautoscalers/status"]),
+            read,
+            groups: ["autoscaling"],
+            ["horizontalpodautoscalers", "horizontalpodautoscalers/status"]
+        ),
         PolicyRule(read, groups: ["batch"], ["cronjobs", "cronjobs/status", "jobs", "jobs/status"]),
         PolicyRule(read, groups: ["policy"], ["poddisruptionbudgets", "poddisruptionbudgets/status"]),
         PolicyRule(
-            read, groups: ["networking.k8s.io"], ["ingresses", "ingresses/status", "networkpolicies"]),
+            read,
+            groups: ["networking.k8s.io"],
+            ["ingresses", "ingresses/status", "networkpolicies"]
+        ),
     ]
 
     private static let components: [Entry] = [
@@ -152,7 +190,11 @@ enum BootstrapRoles {
             name: "system:node",
             rules: [
                 PolicyRule(["create"], groups: ["authentication.k8s.io"], ["tokenreviews"]),
-                PolicyRule(["create"], groups: ["authorization.k8s.io"], ["localsubjectaccessreviews", "subjectaccessreviews"]),
+                PolicyRule(
+                    ["create"],
+                    groups: ["authorization.k8s.io"],
+                    ["localsubjectaccessreviews", "subjectaccessreviews"]
+                ),
                 PolicyRule(read, ["services"]),
                 PolicyRule(["create", "get", "list", "watch"], ["nodes"]),
                 PolicyRule(["patch", "update"], ["nodes/status"]),
@@ -165,20 +207,30 @@ enum BootstrapRoles {
                 PolicyRule(["create"], ["serviceaccounts/token"]),
                 PolicyRule(["get"], ["serviceaccounts"]),
                 PolicyRule(["create", "patch", "update"], ["events"]),
-                PolicyRule(["create", "delete", "get", "patch", "update"], groups: ["coordination.k8s.io"], ["leases"]),
+                PolicyRule(
+                    ["create", "delete", "get", "patch", "update"],
+                    groups: ["coordination.k8s.io"],
+                    ["leases"]
+                ),
                 PolicyRule(read, groups: ["node.k8s.io"], ["runtimeclasses"]),
                 PolicyRule(read, groups: ["discovery.k8s.io"], ["endpointslices"]),
-            ], subjects: [.group("system:nodes")]),
+            ],
+            subjects: [.group("system:nodes")]
+        ),
         Entry(
             name: "system:node-proxier",
             rules: [
                 PolicyRule(read, ["services", "endpoints"]), PolicyRule(read, ["nodes"]),
                 PolicyRule(["create", "patch", "update"], groups: ["", "events.k8s.io"], ["events"]),
                 PolicyRule(read, groups: ["discovery.k8s.io"], ["endpointslices"]),
-            ], subjects: [.user("system:kube-proxy")]),
+            ],
+            subjects: [.user("system:kube-proxy")]
+        ),
         Entry(
-            name: "system:kube-dns", rules: [PolicyRule(["list", "watch"], ["endpoints", "services"])],
-            subjects: [.account("kube-dns", namespace: "kube-system")]),
+            name: "system:kube-dns",
+            rules: [PolicyRule(["list", "watch"], ["endpoints", "services"])],
+            subjects: [.account("kube-dns", namespace: "kube-system")]
+        ),
         Entry(
             name: "system:kube-scheduler",
             rules: [
@@ -191,7 +243,9 @@ enum BootstrapRoles {
                 PolicyRule(read, groups: ["apps"], ["replicasets", "statefulsets"]),
                 PolicyRule(read, groups: ["policy"], ["poddisruptionbudgets"]),
                 PolicyRule(read, groups: ["storage.k8s.io"], ["*"]),
-            ], subjects: [.user("system:kube-scheduler")]),
+            ],
+            subjects: [.user("system:kube-scheduler")]
+        ),
         Entry(
             name: "system:kube-controller-manager",
             rules: [
@@ -203,9 +257,13 @@ enum BootstrapRoles {
                 PolicyRule(["create"], groups: ["authentication.k8s.io"], ["tokenreviews"]),
                 PolicyRule(["create"], groups: ["authorization.k8s.io"], ["subjectaccessreviews"]),
                 PolicyRule(["list", "watch"], groups: ["*"], ["*"]),
-            ], subjects: [.user("system:kube-controller-manager")]),
+            ],
+            subjects: [.user("system:kube-controller-manager")]
+        ),
         Entry(
-            name: "system:kube-aggregator", rules: [PolicyRule(read, ["endpoints", "services"])]),
+            name: "system:kube-aggregator",
+            rules: [PolicyRule(read, ["endpoints", "services"])]
+        ),
         Entry(
             name: "system:persistent-volume-provisioner",
             rules: [
@@ -213,7 +271,8 @@ enum BootstrapRoles {
                 PolicyRule(["get", "list", "update", "watch"], ["persistentvolumeclaims"]),
                 PolicyRule(read, groups: ["storage.k8s.io"], ["storageclasses"]),
                 PolicyRule(["create", "patch", "update", "watch", "list", "get"], ["events"]),
-            ]),
+            ]
+        ),
     ]
 }
 
@@ -229,8 +288,12 @@ extension BootstrapRoles.Entry {
             body["aggregationRule"] = ["clusterRoleSelectors": [["matchLabels": [aggregates: "true"]]]]
         }
         return KubeObject(
-            .clusterRoles, name: name, labels: bootstrapLabels,
-            annotations: ["rbac.authorization.kubernetes.io/autoupdate": "true"], body: body)
+            .clusterRoles,
+            name: name,
+            labels: bootstrapLabels,
+            annotations: ["rbac.authorization.kubernetes.io/autoupdate": "true"],
+            body: body
+        )
     }
 
     /// nil when nobody has the role from the start.
@@ -249,8 +312,11 @@ extension BootstrapRoles.Entry {
             "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": .string(name),
         ]
         return KubeObject(
-            .clusterRoleBindings, name: name, labels: ["kubernetes.io/bootstrapping": "rbac-defaults"],
+            .clusterRoleBindings,
+            name: name,
+            labels: ["kubernetes.io/bootstrapping": "rbac-defaults"],
             annotations: ["rbac.authorization.kubernetes.io/autoupdate": "true"],
-            body: ["roleRef": reference, "subjects": .array(list)])
+            body: ["roleRef": reference, "subjects": .array(list)]
+        )
     }
 }

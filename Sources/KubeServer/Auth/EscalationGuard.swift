@@ -18,7 +18,10 @@ struct EscalationGuard: Sendable {
     }
 
     private func checkRole(
-        _ role: KubeObject, old: KubeObject?, type: ResourceType, user: RequestUser
+        _ role: KubeObject,
+        old: KubeObject?,
+        type: ResourceType,
+        user: RequestUser
     ) throws(APIError) {
         if let old, old["rules"] == role["rules"], old["aggregationRule"] == role["aggregationRule"] { return }
         if allows("escalate", type, role.namespace, role.name, user) { return }
@@ -31,7 +34,10 @@ struct EscalationGuard: Sendable {
     }
 
     private func checkBinding(
-        _ binding: KubeObject, old: KubeObject?, type: ResourceType, user: RequestUser
+        _ binding: KubeObject,
+        old: KubeObject?,
+        type: ResourceType,
+        user: RequestUser
     ) throws(APIError) {
         if let old, old["roleRef"] == binding["roleRef"], old["subjects"] == binding["subjects"] { return }
         let kind = binding["roleRef", "kind"]?.stringValue ?? ""
@@ -45,16 +51,30 @@ struct EscalationGuard: Sendable {
     }
 
     private func allows(
-        _ verb: String, _ type: ResourceType, _ namespace: String?, _ name: String, _ user: RequestUser
+        _ verb: String,
+        _ type: ResourceType,
+        _ namespace: String?,
+        _ name: String,
+        _ user: RequestUser
     ) -> Bool {
         let attributes = AuthorizationAttributes(
-            user: user, verb: verb, isResource: true, group: type.group, version: type.version, resource: type.plural,
-            namespace: namespace ?? "", name: name)
+            user: user,
+            verb: verb,
+            isResource: true,
+            group: type.group,
+            version: type.version,
+            resource: type.plural,
+            namespace: namespace ?? "",
+            name: name
+        )
         return authorizer.snapshot.decide(attributes).isAllowed
     }
 
     private func checkRules(
-        _ rules: [PolicyRule], object: KubeObject, type: ResourceType, user: RequestUser
+        _ rules: [PolicyRule],
+        object: KubeObject,
+        type: ResourceType,
+        user: RequestUser
     ) throws(APIError) {
         let held = authorizer.snapshot.rules(of: user, namespace: object.namespace ?? "")
         let excess = PolicyRule.excess(of: rules, over: held.rules)
@@ -63,10 +83,15 @@ struct EscalationGuard: Sendable {
         let list = excess.prefix(64).map(\.refusalText).joined(separator: "\n")
         let problems = held.problems.isEmpty ? "" : "; resolution errors: [\(held.problems.joined(separator: ", "))]"
         throw APIError(
-            code: 403, reason: .forbidden,
-            message: "\(type.groupResource) \"\(object.name)\" is forbidden: user \"\(user.name)\" (groups=[\(groups)]) is "
+            code: 403,
+            reason: .forbidden,
+            message:
+                "\(type.groupResource) \"\(object.name)\" is forbidden: user \"\(user.name)\" (groups=[\(groups)]) is "
                 + "attempting to grant RBAC permissions not currently held:\n\(list)\(problems)",
-            name: object.name, group: type.group, kind: type.plural)
+            name: object.name,
+            group: type.group,
+            kind: type.plural
+        )
     }
 }
 

@@ -28,21 +28,31 @@ package enum PKI {
         let key = P256.Signing.PrivateKey()
         let subject = try DistinguishedName { CommonName(commonName) }
         let certificate = try Certificate(
-            version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: Certificate.PublicKey(key.publicKey),
-            notValidBefore: notBefore, notValidAfter: Date() + Double(days) * 86_400, issuer: subject, subject: subject,
+            version: .v3,
+            serialNumber: Certificate.SerialNumber(),
+            publicKey: Certificate.PublicKey(key.publicKey),
+            notValidBefore: notBefore,
+            notValidAfter: Date() + Double(days) * 86_400,
+            issuer: subject,
+            subject: subject,
             signatureAlgorithm: .ecdsaWithSHA256,
             extensions: try Certificate.Extensions {
                 Critical(BasicConstraints.isCertificateAuthority(maxPathLength: nil))
                 Critical(KeyUsage(digitalSignature: true, keyCertSign: true, cRLSign: true))
                 identifier(key.publicKey)
             },
-            issuerPrivateKey: Certificate.PrivateKey(key))
+            issuerPrivateKey: Certificate.PrivateKey(key)
+        )
         return Pair(certificatePEM: try certificate.serializeAsPEM().pemString + "\n", keyPEM: keyText(key))
     }
 
     /// A certificate for a TLS server that is reached by these names and IP addresses.
     package static func serverCertificate(
-        authority: Pair, commonName: String, dnsNames: [String] = [], addresses: [String] = [], days: Int = 3650
+        authority: Pair,
+        commonName: String,
+        dnsNames: [String] = [],
+        addresses: [String] = [],
+        days: Int = 3650
     ) throws -> Pair {
         var names = dnsNames.map(GeneralName.dnsName)
         for address in addresses { names.append(.ipAddress(ASN1OctetString(contentBytes: try bytes(of: address)))) }
@@ -52,7 +62,10 @@ package enum PKI {
 
     /// A certificate that says who a client is: the user in `CN`, the groups in `O`.
     package static func clientCertificate(
-        authority: Pair, commonName: String, organizations: [String] = [], days: Int = 3650
+        authority: Pair,
+        commonName: String,
+        organizations: [String] = [],
+        days: Int = 3650
     ) throws -> Pair {
         let subject = try DistinguishedName {
             for organization in organizations { OrganizationName(organization) }
@@ -65,16 +78,25 @@ package enum PKI {
     package static func signingKeyPEM() -> String { keyText(P256.Signing.PrivateKey()) }
 
     private static func issue(
-        authority: Pair, subject: DistinguishedName, usages: [ExtendedKeyUsage.Usage], names: [GeneralName], days: Int
+        authority: Pair,
+        subject: DistinguishedName,
+        usages: [ExtendedKeyUsage.Usage],
+        names: [GeneralName],
+        days: Int
     ) throws -> Pair {
         let issuer = try Certificate(pemEncoded: authority.certificatePEM)
         let issuerKey = try P256.Signing.PrivateKey(pemRepresentation: authority.keyPEM)
         let key = P256.Signing.PrivateKey()
         let wanted = Date() + Double(days) * 86_400
         let certificate = try Certificate(
-            version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: Certificate.PublicKey(key.publicKey),
-            notValidBefore: notBefore, notValidAfter: min(wanted, issuer.notValidAfter), issuer: issuer.subject,
-            subject: subject, signatureAlgorithm: .ecdsaWithSHA256,
+            version: .v3,
+            serialNumber: Certificate.SerialNumber(),
+            publicKey: Certificate.PublicKey(key.publicKey),
+            notValidBefore: notBefore,
+            notValidAfter: min(wanted, issuer.notValidAfter),
+            issuer: issuer.subject,
+            subject: subject,
+            signatureAlgorithm: .ecdsaWithSHA256,
             extensions: try Certificate.Extensions {
                 Critical(BasicConstraints.notCertificateAuthority)
                 Critical(KeyUsage(digitalSignature: true))
@@ -83,7 +105,8 @@ package enum PKI {
                 AuthorityKeyIdentifier(keyIdentifier: ArraySlice(digest(issuerKey.publicKey)))
                 if !names.isEmpty { SubjectAlternativeNames(names) }
             },
-            issuerPrivateKey: Certificate.PrivateKey(issuerKey))
+            issuerPrivateKey: Certificate.PrivateKey(issuerKey)
+        )
         return Pair(certificatePEM: try certificate.serializeAsPEM().pemString + "\n", keyPEM: keyText(key))
     }
 

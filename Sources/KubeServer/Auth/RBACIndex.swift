@@ -1,6 +1,8 @@
 internal import KubeCore
 
-/// All roles and bindings, arranged for the question "what may this user do there". Pure state.
+/// All roles and bindings, arranged for the question "what may this user do there".
+///
+/// Pure state.
 struct RBACIndex: Sendable {
     /// One binding of one subject.
     private struct Grant: Sendable, Hashable {
@@ -43,8 +45,10 @@ struct RBACIndex: Sendable {
     mutating func setClusterRole(_ name: String, _ role: KubeObject?) {
         clusterRoles[name] = role.map {
             ClusterRole(
-                labels: $0.labels, rules: PolicyRule.rules(of: $0),
-                aggregation: $0["aggregationRule", "clusterRoleSelectors"]?.arrayValue)
+                labels: $0.labels,
+                rules: PolicyRule.rules(of: $0),
+                aggregation: $0["aggregationRule", "clusterRoleSelectors"]?.arrayValue
+            )
         }
         resolved = [:]
         for (name, role) in clusterRoles where role.aggregation != nil { resolved[name] = aggregate(name, role) }
@@ -62,8 +66,11 @@ struct RBACIndex: Sendable {
 
     private static func grants(of binding: KubeObject) -> [(String, Grant)] {
         let grant = Grant(
-            namespace: binding.namespace, roleKind: binding["roleRef", "kind"]?.stringValue ?? "",
-            roleName: binding["roleRef", "name"]?.stringValue ?? "", binding: binding.name)
+            namespace: binding.namespace,
+            roleKind: binding["roleRef", "kind"]?.stringValue ?? "",
+            roleName: binding["roleRef", "name"]?.stringValue ?? "",
+            binding: binding.name
+        )
         return (binding["subjects"]?.arrayValue ?? []).compactMap { subject in
             guard let name = subject["name"]?.stringValue else { return nil }
             switch subject["kind"]?.stringValue {
@@ -130,7 +137,9 @@ struct RBACIndex: Sendable {
     /// - Returns: what kept rules from being read, such as a role that does not exist.
     @discardableResult
     func visitRules(
-        of user: RequestUser, namespace: String, _ body: (_ rules: [PolicyRule]) -> Bool
+        of user: RequestUser,
+        namespace: String,
+        _ body: (_ rules: [PolicyRule]) -> Bool
     ) -> [String] {
         var problems: [String] = []
         let subjects = ["user:" + user.name] + user.groups.map { "group:" + $0 }

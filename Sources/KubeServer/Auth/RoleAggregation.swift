@@ -14,15 +14,18 @@ struct RoleAggregation: Sendable {
                 let version = try await api.list(.clusterRoles).resourceVersion
                 try await update()
                 for try await _ in try await api.watch(
-                    .clusterRoles, namespace: nil, options: WatchOptions(resourceVersion: version, allowBookmarks: false))
-                {
+                    .clusterRoles,
+                    namespace: nil,
+                    options: WatchOptions(resourceVersion: version, allowBookmarks: false)
+                ) {
                     try await update()
                 }
             } catch {
                 if Task.isCancelled { return }
                 logger.debug("role aggregation starts over", metadata: ["error": "\(error)"])
-                do { try await Task.sleep(for: .milliseconds(100)) } catch { return }
             }
+            // The store may be closing; without a pause this would spin until the task is cancelled.
+            do { try await Task.sleep(for: .milliseconds(100)) } catch { return }
         }
     }
 
@@ -38,7 +41,11 @@ struct RoleAggregation: Sendable {
             var changed = role
             changed["rules"] = .array(wanted)
             do {
-                try await api.update(.clusterRoles, changed, options: WriteOptions(fieldManager: "clusterrole-aggregation"))
+                try await api.update(
+                    .clusterRoles,
+                    changed,
+                    options: WriteOptions(fieldManager: "clusterrole-aggregation")
+                )
             } catch let error as APIError where error.isConflict || error.isNotFound {
                 continue
             }

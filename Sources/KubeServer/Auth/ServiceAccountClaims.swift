@@ -34,7 +34,12 @@ struct ServiceAccountClaims: JWTPayload {
     }
 
     init(
-        issuer: String, audiences: [String], issuedAt: Int, expiresAt: Int, identifier: String, binding: Binding
+        issuer: String,
+        audiences: [String],
+        issuedAt: Int,
+        expiresAt: Int,
+        identifier: String,
+        binding: Binding
     ) {
         iss = issuer
         sub = "system:serviceaccount:\(binding.namespace):\(binding.serviceaccount.name)"
@@ -62,9 +67,12 @@ struct ServiceAccountClaims: JWTPayload {
             if let uid = node.uid { extra["authentication.kubernetes.io/node-uid"] = [uid] }
         }
         return RequestUser(
-            name: sub, uid: binding.serviceaccount.uid ?? "",
+            name: sub,
+            uid: binding.serviceaccount.uid ?? "",
             groups: [
                 "system:serviceaccounts", "system:serviceaccounts:" + binding.namespace, RequestUser.authenticatedGroup,
-            ], extra: extra)
+            ],
+            extra: extra
+        )
     }
 }

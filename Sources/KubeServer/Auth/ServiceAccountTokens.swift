@@ -20,7 +20,8 @@ final class ServiceAccountTokens: Sendable {
     static let maximumSeconds = 1 << 32
 
     init(
-        signingKeyPEM: String, issuer: String,
+        signingKeyPEM: String,
+        issuer: String,
         now: @escaping @Sendable () -> Int = { Int(Date().timeIntervalSince1970) }
     ) async throws {
         self.issuer = issuer
@@ -45,17 +46,21 @@ final class ServiceAccountTokens: Sendable {
         Data(bytes).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
     }
 
-    /// Signs a token.
-    ///
-    /// - Parameter seconds: clamped to at least ten minutes.
+    /// Signs a token; `seconds` becomes at least ten minutes.
     func issue(
-        audiences: [String], seconds: Int, binding: ServiceAccountClaims.Binding
+        audiences: [String],
+        seconds: Int,
+        binding: ServiceAccountClaims.Binding
     ) async throws -> (token: String, claims: ServiceAccountClaims) {
         let issuedAt = now()
         let claims = ServiceAccountClaims(
-            issuer: issuer, audiences: audiences.isEmpty ? [issuer] : audiences, issuedAt: issuedAt,
+            issuer: issuer,
+            audiences: audiences.isEmpty ? [issuer] : audiences,
+            issuedAt: issuedAt,
             expiresAt: issuedAt + min(max(seconds, Self.minimumSeconds), Self.maximumSeconds),
-            identifier: UUID().uuidString.lowercased(), binding: binding)
+            identifier: UUID().uuidString.lowercased(),
+            binding: binding
+        )
         return (try await keys.sign(claims, kid: JWKIdentifier(string: keyID)), claims)
     }
 
@@ -65,7 +70,8 @@ final class ServiceAccountTokens: Sendable {
         if let known = verified.withLock({ $0[token] }) {
             claims = known
         } else {
-            guard let checked = try? await keys.verify(token, as: ServiceAccountClaims.self), checked.iss == issuer else {
+            guard let checked = try? await keys.verify(token, as: ServiceAccountClaims.self), checked.iss == issuer
+            else {
                 return nil
             }
             claims = checked

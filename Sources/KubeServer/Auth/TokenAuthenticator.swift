@@ -17,7 +17,7 @@ struct TokenAuthenticator: Sendable {
         var message: String
     }
 
-    /// - Parameter audiences: the token must be for one of these; empty = the server's own.
+    /// The token must be for one of the audiences (none = the server's own); throws `Refusal`.
     func authenticate(_ token: String, audiences: [String] = []) async throws -> Result {
         guard let claims = await tokens.verify(token) else { throw Refusal(message: "invalid bearer token") }
         let wanted = audiences.isEmpty ? [tokens.issuer] : audiences
@@ -37,7 +37,10 @@ struct TokenAuthenticator: Sendable {
     }
 
     private func check(
-        _ type: ResourceType, _ what: String, _ reference: ServiceAccountClaims.Reference, in namespace: String?
+        _ type: ResourceType,
+        _ what: String,
+        _ reference: ServiceAccountClaims.Reference,
+        in namespace: String?
     ) async throws {
         let object = try await api.find(type, namespace: namespace, name: reference.name)
         guard let object, reference.uid == nil || object.uid == reference.uid else {

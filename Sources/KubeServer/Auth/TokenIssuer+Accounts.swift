@@ -4,7 +4,9 @@ internal import KubeCore
 extension ServiceAccountTokens: TokenIssuer {
     func issue(_ order: TokenOrder) async throws -> IssuedToken {
         var binding = ServiceAccountClaims.Binding(
-            namespace: order.namespace, serviceaccount: .init(name: order.serviceAccount, uid: order.serviceAccountUID))
+            namespace: order.namespace,
+            serviceaccount: .init(name: order.serviceAccount, uid: order.serviceAccountUID)
+        )
         if let object = order.boundObject {
             let reference = ServiceAccountClaims.Reference(name: object.name, uid: object.uid)
             switch object.kind {
@@ -17,7 +19,10 @@ extension ServiceAccountTokens: TokenIssuer {
         }
         if let node = order.node { binding.node = .init(name: node.name, uid: node.uid.isEmpty ? nil : node.uid) }
         let (token, claims) = try await issue(
-            audiences: order.audiences, seconds: order.expirationSeconds, binding: binding)
+            audiences: order.audiences,
+            seconds: order.expirationSeconds,
+            binding: binding
+        )
         let expiry = Date(timeIntervalSince1970: Double(claims.exp)).formatted(.iso8601)
         return IssuedToken(token: token, expirationTimestamp: expiry, audiences: claims.aud)
     }

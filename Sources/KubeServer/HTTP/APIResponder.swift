@@ -23,8 +23,13 @@ struct APIResponder: RequestResponder {
             return .response(
                 .error(
                     APIError(
-                        code: 429, reason: .tooManyRequests, message: "too many requests, please try again later",
-                        retryAfterSeconds: 1)))
+                        code: 429,
+                        reason: .tooManyRequests,
+                        message: "too many requests, please try again later",
+                        retryAfterSeconds: 1
+                    )
+                )
+            )
         }
         defer { metrics.end() }
         let outcome = await answer(request, target)
@@ -73,8 +78,14 @@ struct APIResponder: RequestResponder {
         case let error as APIError: return .error(error, format: format)
         case is CancellationError:
             return .error(
-                APIError(code: 503, reason: .serviceUnavailable, message: "the request was cancelled", retryAfterSeconds: 1),
-                format: format)
+                APIError(
+                    code: 503,
+                    reason: .serviceUnavailable,
+                    message: "the request was cancelled",
+                    retryAfterSeconds: 1
+                ),
+                format: format
+            )
         default:
             logger.error("request failed", metadata: ["path": "\(request.path)", "error": "\(error)"])
             return .error(.internalError("\(error)"), format: format)

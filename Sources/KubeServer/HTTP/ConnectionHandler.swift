@@ -4,8 +4,9 @@ internal import NIOCore
 internal import NIOHTTP1
 internal import NIOSSL
 
-/// One client connection: reads whole requests, runs them one after the other, and hands the connection over when it is
-/// upgraded. Lives on its event loop.
+/// One client connection: reads whole requests and runs them one after the other.
+///
+/// It hands the connection over when it is upgraded. Lives on its event loop.
 final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundIn = HTTPServerResponsePart
@@ -34,6 +35,9 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private var isHead = false
     private var isStreaming = false
     private var isQuiescing = false
+    /// The answer is out, but the client still sends: closing now would lose the answer on its way.
+    private var isDiscarding = false
+    private var hasAnswered = false
     private var certificateUser: RequestUser?
     private var didReadCertificate = false
     private var unfinishedWrites = 0
@@ -114,7 +118,9 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
             state = .reading(head, [])
             if head.headers[canonicalForm: "Expect"].contains(where: { $0.lowercased() == "100-continue" }) {
                 context.writeAndFlush(
-                    wrapOutboundOut(.head(HTTPResponseHead(version: head.version, status: .continue))), promise: nil)
+                    wrapOutboundOut(.head(HTTPResponseHead(version: head.version, status: .continue))),
+                    promise: nil
+                )
             }
         case .body(let buffer):
             guard case .reading(let head, var body) = state else { return }
@@ -125,18 +131,27 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
             body.append(contentsOf: buffer.readableBytesView)
             state = .reading(head, body)
         case .end:
-            guard case .reading(let head, let body) = state else { return }
+            guard case .reading(let head, let body) = state else {
+                if isDiscarding {
+                    isDiscarding = false
+                    if hasAnswered { context.close(promise: nil) }
+                }
+                return
+            }
             start(head, body, context)
         }
     }
 
     private func refuse(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
         let error = APIError(
-            code: 413, reason: .requestEntityTooLarge,
-            message: "Request entity too large: limit is \(responder.maximumBodyBytes)")
+            code: 413,
+            reason: .requestEntityTooLarge,
+            message: "Request entity too large: limit is \(responder.maximumBodyBytes)"
+        )
         keepsAlive = false
         isHead = false
         state = .refusing
+        isDiscarding = true
         Exchange.send(.error(error), version: head.version, keepsAlive: false, isHead: false, to: context.channel)
     }
 
@@ -152,12 +167,24 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
         }
         let mark = head.uri.firstIndex(of: "?") ?? head.uri.endIndex
         let request = ServerRequest(
-            method: head.method, path: PercentText.decode(head.uri[..<mark]),
-            query: RequestQuery(head.uri[mark...].dropFirst()), uri: head.uri, headers: head.headers, body: body,
-            certificateUser: certificateUser, peer: context.remoteAddress?.ipAddress ?? "")
+            method: head.method,
+            path: PercentText.decode(head.uri[..<mark]),
+            query: RequestQuery(head.uri[mark...].dropFirst()),
+            uri: head.uri,
+            headers: head.headers,
+            body: body,
+            certificateUser: certificateUser,
+            peer: context.remoteAddress?.ipAddress ?? ""
+        )
         let exchange = Exchange(
-            responder: responder, request: request, channel: context.channel, version: head.version,
-            keepsAlive: keepsAlive, isHead: isHead, loop: LoopSide(handler: self, context: context))
+            responder: responder,
+            request: request,
+            channel: context.channel,
+            version: head.version,
+            keepsAlive: keepsAlive,
+            isHead: isHead,
+            loop: LoopSide(handler: self, context: context)
+        )
         // Leaves the callback; `channelInactive` cancels it, and it ends with its request.
         task = Task { await exchange.run() }
     }
@@ -190,7 +217,12 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
         guard keepsAlive else {
             state = .refusing
             let channel = context.channel
-            written.whenComplete { _ in channel.close(mode: .all, promise: nil) }
+            hasAnswered = true
+            if isDiscarding {
+                context.eventLoop.scheduleTask(in: .seconds(5)) { channel.close(promise: nil) }
+            } else {
+                written.whenComplete { _ in channel.close(promise: nil) }
+            }
             return
         }
         state = .idle
@@ -226,8 +258,10 @@ extension ConnectionHandler {
             case .failure(let error):
                 logger.warning("node agent cannot be reached", metadata: ["socket": "\(path)", "error": "\(error)"])
                 let refusal = APIError(
-                    code: 502, reason: .init(rawValue: "BadGateway"),
-                    message: "error dialing backend: \(path): \(error)")
+                    code: 502,
+                    reason: .init(rawValue: "BadGateway"),
+                    message: "error dialing backend: \(path): \(error)"
+                )
                 Exchange.send(.error(refusal), version: version, keepsAlive: false, isHead: false, to: channel)
             }
         }
@@ -277,7 +311,11 @@ private struct Exchange: Sendable {
     }
 
     static func send(
-        _ response: ServerResponse, version: HTTPVersion, keepsAlive: Bool, isHead: Bool, to channel: any Channel
+        _ response: ServerResponse,
+        version: HTTPVersion,
+        keepsAlive: Bool,
+        isHead: Bool,
+        to channel: any Channel
     ) {
         var head = HTTPResponseHead(version: version, status: response.status, headers: response.headers)
         if response.status != .notModified {
@@ -294,7 +332,9 @@ private struct Exchange: Sendable {
     }
 
     private func stream(
-        _ status: HTTPResponseStatus, _ headers: HTTPHeaders, _ body: @Sendable (StreamWriter) async throws -> Void
+        _ status: HTTPResponseStatus,
+        _ headers: HTTPHeaders,
+        _ body: @Sendable (StreamWriter) async throws -> Void
     ) async {
         var head = HTTPResponseHead(version: version, status: status, headers: headers)
         if !keepsAlive { head.headers.replaceOrAdd(name: "Connection", value: "close") }

@@ -42,7 +42,9 @@ package final class KubeServer: Service {
         settings.nodePorts = configuration.nodePorts
         settings.logger = logger
         tokens = try await ServiceAccountTokens(
-            signingKeyPEM: configuration.serviceAccountKeyPEM, issuer: configuration.issuer)
+            signingKeyPEM: configuration.serviceAccountKeyPEM,
+            issuer: configuration.issuer
+        )
         settings.tokenIssuer = tokens
         registry = try Registry(store: store, configuration: settings)
         authorizer = Authorizer(api: registry, logger: logger)
@@ -50,7 +52,10 @@ package final class KubeServer: Service {
         client.httpVersion = .http1Only
         client.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 1024
         proxyClient = HTTPClient(
-            eventLoopGroup: MultiThreadedEventLoopGroup.singleton, configuration: client, backgroundActivityLogger: logger)
+            eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
+            configuration: client,
+            backgroundActivityLogger: logger
+        )
         do {
             try await bootstrap.prepare()
             try await authorizer.load()
@@ -81,12 +86,15 @@ package final class KubeServer: Service {
 
     package func run() async throws {
         let listener: Listener
+        var listening: Listener?
         do {
             listener = try await listen()
+            listening = listener
             try await bootstrap.publish(advertised(listener.ports))
         } catch {
             finish(.failure(error))
-            await close(nil)
+            await listening?.close(grace: .zero)
+            await close()
             throw error
         }
         finish(.success(listener.ports))
@@ -97,9 +105,11 @@ package final class KubeServer: Service {
             group.addTask { try? await gracefulShutdown() }
             // Only the last one ends by itself; cancellation ends all.
             await group.next()
-            await self.close(listener)
+            state.withLock { $0.isReady = false }
+            await listener.close(grace: .seconds(5))
             group.cancelAll()
         }
+        await close()
     }
 
     private func advertised(_ ports: [Int]) -> KubeServerConfiguration.Address? {
@@ -108,9 +118,7 @@ package final class KubeServer: Service {
         return address
     }
 
-    private func close(_ listener: Listener?) async {
-        state.withLock { $0.isReady = false }
-        await listener?.close(grace: .seconds(5))
+    private func close() async {
         await store.close()
         try? await proxyClient.shutdown()
     }
@@ -131,18 +139,25 @@ package final class KubeServer: Service {
 
     private func listen() async throws -> Listener {
         try await Listener.bind(
-            addresses: configuration.addresses, tls: try tlsContext(), responder: responder(),
-            maximumConnections: configuration.maximumConnections, logger: logger)
+            addresses: configuration.addresses,
+            tls: try tlsContext(),
+            responder: responder(),
+            maximumConnections: configuration.maximumConnections,
+            logger: logger
+        )
     }
 
     private func tlsContext() throws -> NIOSSLContext {
         let chain = try NIOSSLCertificate.fromPEMBytes(Array(configuration.certificatePEM.utf8))
         let key = try NIOSSLPrivateKey(bytes: Array(configuration.keyPEM.utf8), format: .pem)
         var tls = TLSConfiguration.makeServerConfiguration(
-            certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
+            certificateChain: chain.map { .certificate($0) },
+            privateKey: .privateKey(key)
+        )
         tls.minimumTLSVersion = .tlsv12
         tls.trustRoots = .certificates(
-            try NIOSSLCertificate.fromPEMBytes(Array(configuration.clientAuthorityPEM.utf8)))
+            try NIOSSLCertificate.fromPEMBytes(Array(configuration.clientAuthorityPEM.utf8))
+        )
         // Clients may come without a certificate; one that is shown must be good.
         tls.certificateVerification = .optionalVerification
         tls.applicationProtocols = ["http/1.1"]
@@ -153,16 +168,27 @@ package final class KubeServer: Service {
         let tokenAuthenticator = TokenAuthenticator(tokens: tokens, api: registry)
         let metrics = RequestMetrics()
         let system = SystemRoutes(
-            documents: Documents(registry: registry, gitVersion: configuration.gitVersion), registry: registry,
-            tokens: tokens, metrics: metrics, gitVersion: configuration.gitVersion,
-            unready: { [weak self] in self?.unready ?? ["poststarthook/start-apiserver"] })
+            documents: Documents(registry: registry, gitVersion: configuration.gitVersion),
+            registry: registry,
+            tokens: tokens,
+            metrics: metrics,
+            gitVersion: configuration.gitVersion,
+            unready: { [weak self] in self?.unready ?? ["poststarthook/start-apiserver"] }
+        )
         return APIResponder(
             authenticator: Authenticator(tokens: tokenAuthenticator),
-            impersonation: Impersonation(authorizer: authorizer), authorizer: authorizer,
+            impersonation: Impersonation(authorizer: authorizer),
+            authorizer: authorizer,
             resources: ResourceRoutes(
-                registry: registry, reviews: AccessReviews(authorizer: authorizer, tokens: tokenAuthenticator),
-                nodes: NodeProxy(client: proxyClient, socketPath: configuration.agentSocketPath)),
-            system: system, metrics: metrics, maximumRequests: configuration.maximumRequests, logger: logger)
+                registry: registry,
+                reviews: AccessReviews(authorizer: authorizer, tokens: tokenAuthenticator),
+                nodes: NodeProxy(client: proxyClient, socketPath: configuration.agentSocketPath)
+            ),
+            system: system,
+            metrics: metrics,
+            maximumRequests: configuration.maximumRequests,
+            logger: logger
+        )
     }
 
     private var unready: [String] {

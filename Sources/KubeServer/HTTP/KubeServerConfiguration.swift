@@ -36,8 +36,13 @@ package struct KubeServerConfiguration: Sendable {
     package var maximumConnections = 4096
 
     package init(
-        addresses: [Address], certificatePEM: String, keyPEM: String, clientAuthorityPEM: String,
-        serviceAccountKeyPEM: String, databasePath: String?, agentSocketPath: @escaping @Sendable (String) -> String
+        addresses: [Address],
+        certificatePEM: String,
+        keyPEM: String,
+        clientAuthorityPEM: String,
+        serviceAccountKeyPEM: String,
+        databasePath: String?,
+        agentSocketPath: @escaping @Sendable (String) -> String
     ) {
         self.addresses = addresses
         self.certificatePEM = certificatePEM

@@ -11,8 +11,11 @@ struct Listener: Sendable {
 
     /// Binds all addresses; those bound are closed again when one fails.
     static func bind(
-        addresses: [KubeServerConfiguration.Address], tls: NIOSSLContext, responder: any RequestResponder,
-        maximumConnections: Int, logger: Logger
+        addresses: [KubeServerConfiguration.Address],
+        tls: NIOSSLContext,
+        responder: any RequestResponder,
+        maximumConnections: Int,
+        logger: Logger
     ) async throws -> Listener {
         let connections = ConnectionTable(maximum: maximumConnections)
         let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -29,7 +32,8 @@ struct Listener: Sendable {
                     try pipeline.addHandler(NIOSSLServerHandler(context: tls))
                     try pipeline.addHandler(HTTPResponseEncoder())
                     try pipeline.addHandler(
-                        ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes)))
+                        ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes))
+                    )
                     try pipeline.addHandler(handler)
                 }
             }

@@ -71,16 +71,20 @@ enum MediaType {
 
     /// Accept clauses, the most wanted first.
     static func clauses(_ header: [String]) -> [Clause] {
-        let found = header.joined(separator: ",").split(separator: ",").compactMap { Clause($0) }.filter { $0.quality > 0 }
-        return found.enumerated().sorted { ($1.element.quality, $0.offset) < ($0.element.quality, $1.offset) }.map(\.element)
+        let found = header.joined(separator: ",").split(separator: ",").compactMap { Clause($0) }.filter {
+            $0.quality > 0
+        }
+        return found.enumerated().sorted { ($1.element.quality, $0.offset) < ($0.element.quality, $1.offset) }.map(
+            \.element
+        )
     }
 
     /// Picks the first clause that can be satisfied.
     ///
-    /// - Parameter allows: whether the address can give this shape.
-    /// - Throws: 406.
+    /// `allows` says whether the address can give a shape. Throws 406.
     static func choose(
-        accept header: [String], allows: (Shape) -> Bool = { $0 == .object }
+        accept header: [String],
+        allows: (Shape) -> Bool = { $0 == .object }
     ) throws(APIError) -> Choice {
         let clauses = clauses(header)
         if header.allSatisfy({ $0.trimmingSpaces().isEmpty }) { return Choice(format: .json, shape: .object) }
@@ -89,8 +93,10 @@ enum MediaType {
             return Choice(format: format, shape: shape)
         }
         throw APIError(
-            code: 406, reason: .notAcceptable,
-            message: "only the following media types are accepted: application/json, application/yaml")
+            code: 406,
+            reason: .notAcceptable,
+            message: "only the following media types are accepted: application/json, application/yaml"
+        )
     }
 
     private static func shape(_ parameters: [String: String]) -> Shape? {
@@ -102,7 +108,8 @@ enum MediaType {
             return .partialMetadata(apiVersion: apiVersion)
         case ("PartialObjectMetadataList", "meta.k8s.io/v1"), ("PartialObjectMetadataList", "meta.k8s.io/v1beta1"):
             return .partialMetadataList(apiVersion: apiVersion)
-        case ("APIGroupDiscoveryList", "apidiscovery.k8s.io/v2"), ("APIGroupDiscoveryList", "apidiscovery.k8s.io/v2beta1"):
+        case ("APIGroupDiscoveryList", "apidiscovery.k8s.io/v2"),
+            ("APIGroupDiscoveryList", "apidiscovery.k8s.io/v2beta1"):
             return .discovery(apiVersion: apiVersion)
         default: return nil
         }

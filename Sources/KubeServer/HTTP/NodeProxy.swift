@@ -35,7 +35,10 @@ struct NodeProxy: Sendable {
     // MARK: Logs
 
     private func log(
-        _ call: ResourceRoutes.Call, _ pod: KubeObject, node: String, socket: String
+        _ call: ResourceRoutes.Call,
+        _ pod: KubeObject,
+        node: String,
+        socket: String
     ) async throws -> RequestOutcome {
         let container = try Self.container(call.request.query.text("container"), in: pod)
         try Self.checkLogOptions(call.request.query)
@@ -44,14 +47,17 @@ struct NodeProxy: Sendable {
         let encoded = socket.utf8.reduce(into: "") { text, byte in
             text += byte == UInt8(ascii: "/") ? "%2F" : PercentText.encodePath(String(decoding: [byte], as: UTF8.self))
         }
-        let request = HTTPClientRequest(url: "http+unix://\(encoded)\(path)\(query)")
+        var request = HTTPClientRequest(url: "http+unix://\(encoded)\(path)\(query)")
+        request.headers.add(name: "Host", value: node)
         let response: HTTPClientResponse
         do {
             response = try await client.execute(request, deadline: .now() + .seconds(30))
         } catch let error where !(error is CancellationError) {
             throw APIError(
-                code: 500, reason: .internalError,
-                message: "Get \"\(path)\": the agent of node \(node) cannot be reached: \(error)")
+                code: 500,
+                reason: .internalError,
+                message: "Get \"\(path)\": the agent of node \(node) cannot be reached: \(error)"
+            )
         }
         guard response.status == .ok else { throw await Self.error(response, pod.name) }
         let body = response.body
@@ -92,7 +98,10 @@ struct NodeProxy: Sendable {
         }
         if !errors.isEmpty {
             throw APIError.invalid(
-                ResourceType(group: "", version: "v1", plural: "pods", kind: "PodLogOptions"), "", errors)
+                ResourceType(group: "", version: "v1", plural: "pods", kind: "PodLogOptions"),
+                "",
+                errors
+            )
         }
     }
 
@@ -137,7 +146,8 @@ struct NodeProxy: Sendable {
         if containers.count == 1, let only = containers.first { return only }
         let preferred = pod.annotations["kubectl.kubernetes.io/default-container"]
         if let preferred, containers.contains(preferred) { return preferred }
-        var text = "a container name must be specified for pod \(pod.name), choose one of: [\(containers.joined(separator: " "))]"
+        var text =
+            "a container name must be specified for pod \(pod.name), choose one of: [\(containers.joined(separator: " "))]"
         if !initial.isEmpty { text += " or one of the init containers: [\(initial.joined(separator: " "))]" }
         if !ephemeral.isEmpty { text += " or one of the ephemeral containers: [\(ephemeral.joined(separator: " "))]" }
         throw .badRequest(text)

@@ -19,7 +19,8 @@ struct Presentation: Sendable {
         let text = request.query.text("includeObject") ?? IncludeObject.metadata.rawValue
         guard let include = IncludeObject(rawValue: text) else {
             throw APIError.badRequest(
-                "unrecognized includeObject value: \"\(text)\" (must be None, Metadata or Object)")
+                "unrecognized includeObject value: \"\(text)\" (must be None, Metadata or Object)"
+            )
         }
         includeObject = include
     }
@@ -44,7 +45,7 @@ struct Presentation: Sendable {
         return parts.count == 2 ? ";g=\(parts[0]);v=\(parts[1])" : ""
     }
 
-    /// - Parameter isSubresource: the object is of another kind than the table's columns.
+    /// One object; that of a subresource is of another kind than the table's columns.
     func object(_ object: KubeObject, isSubresource: Bool = false, includeColumns: Bool = true) -> JSON {
         switch choice.shape {
         case .object, .discovery: object.json
@@ -52,8 +53,14 @@ struct Presentation: Sendable {
             isSubresource || object.kind != kind.type.kind
                 ? object.json
                 : table(
-                    for: kind, items: [object], resourceVersion: object.resourceVersion ?? "",
-                    includeObject: includeObject, includeColumns: includeColumns, apiVersion: apiVersion, now: Self.now)
+                    for: kind,
+                    items: [object],
+                    resourceVersion: object.resourceVersion ?? "",
+                    includeObject: includeObject,
+                    includeColumns: includeColumns,
+                    apiVersion: apiVersion,
+                    now: Self.now
+                )
         case .partialMetadata(let apiVersion), .partialMetadataList(let apiVersion):
             partialObjectMetadata(object, apiVersion: apiVersion)
         }
@@ -64,9 +71,15 @@ struct Presentation: Sendable {
         case .object, .discovery: .null
         case .table(let apiVersion):
             table(
-                for: kind, items: list.items, resourceVersion: list.resourceVersion, continueToken: list.continueToken,
-                remainingItemCount: list.remainingItemCount, includeObject: includeObject, apiVersion: apiVersion,
-                now: Self.now)
+                for: kind,
+                items: list.items,
+                resourceVersion: list.resourceVersion,
+                continueToken: list.continueToken,
+                remainingItemCount: list.remainingItemCount,
+                includeObject: includeObject,
+                apiVersion: apiVersion,
+                now: Self.now
+            )
         case .partialMetadata(let apiVersion), .partialMetadataList(let apiVersion):
             partialObjectMetadataList(list, apiVersion: apiVersion)
         }
@@ -78,7 +91,13 @@ struct Presentation: Sendable {
             return choice.shape == .object ? object.json : self.object(object)
         }
         var empty = table(
-            for: kind, items: [], includeObject: includeObject, includeColumns: false, apiVersion: apiVersion, now: Self.now)
+            for: kind,
+            items: [],
+            includeObject: includeObject,
+            includeColumns: false,
+            apiVersion: apiVersion,
+            now: Self.now
+        )
         empty["metadata"] = object["metadata"]
         return empty
     }

@@ -8,10 +8,13 @@ struct RequestBody: Sendable {
 
     /// Reads a body in any form that the server takes; without a Content-Type it is JSON.
     ///
-    /// - Parameter schema: finds the schema of a protobuf message by its apiVersion and kind.
-    /// - Throws: 400 for a body that cannot be read, 415 for a form that is not known.
+    /// `schema` finds the schema of a protobuf message by its apiVersion and kind. Throws 400 for a body that cannot be read,
+    /// 415 for a form that is not known.
     static func decode(
-        _ bytes: [UInt8], contentType: String?, what: String, schema: (_ apiVersion: String, _ kind: String) -> Schema?
+        _ bytes: [UInt8],
+        contentType: String?,
+        what: String,
+        schema: (_ apiVersion: String, _ kind: String) -> Schema?
     ) throws(APIError) -> RequestBody {
         switch mediaType(contentType) {
         case "", "application/json", "text/json": return try json(bytes, what)
@@ -19,9 +22,11 @@ struct RequestBody: Sendable {
         case "application/vnd.kubernetes.protobuf": return RequestBody(json: try protobuf(bytes, schema: schema))
         case let other:
             throw APIError(
-                code: 415, reason: .unsupportedMediaType,
+                code: 415,
+                reason: .unsupportedMediaType,
                 message: "the body of the request was in an unknown format (\(other)) - accepted media types include: "
-                    + "application/json, application/yaml, application/vnd.kubernetes.protobuf")
+                    + "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+            )
         }
     }
 
@@ -59,13 +64,15 @@ struct RequestBody: Sendable {
     }
 
     private static func protobuf(
-        _ bytes: [UInt8], schema: (_ apiVersion: String, _ kind: String) -> Schema?
+        _ bytes: [UInt8],
+        schema: (_ apiVersion: String, _ kind: String) -> Schema?
     ) throws(APIError) -> JSON {
         do {
             let envelope = try ProtobufEnvelope(bytes)
             guard let schema = schema(envelope.apiVersion, envelope.kind) else {
                 throw APIError.badRequest(
-                    "no kind \"\(envelope.kind)\" is registered for version \"\(envelope.apiVersion)\" in protobuf")
+                    "no kind \"\(envelope.kind)\" is registered for version \"\(envelope.apiVersion)\" in protobuf"
+                )
             }
             var json = try schema.decodeProtobuf(envelope.raw)
             json["apiVersion"] = .string(envelope.apiVersion)

@@ -45,9 +45,12 @@ final class RequestMetrics: Sendable {
     func text(_ registry: Registry) -> String {
         let (requests, running, watches) = state.withLock { ($0.requests, $0.running, $0.watches) }
         var text = "# HELP apiserver_request_total Requests answered.\n# TYPE apiserver_request_total counter\n"
-        let sorted = requests.sorted { ($0.key.verb, $0.key.resource, $0.key.code) < ($1.key.verb, $1.key.resource, $1.key.code) }
+        let sorted = requests.sorted {
+            ($0.key.verb, $0.key.resource, $0.key.code) < ($1.key.verb, $1.key.resource, $1.key.code)
+        }
         for (key, count) in sorted {
-            text += "apiserver_request_total{verb=\"\(key.verb)\",resource=\"\(key.resource)\",code=\"\(key.code)\"} \(count)\n"
+            text +=
+                "apiserver_request_total{verb=\"\(key.verb)\",resource=\"\(key.resource)\",code=\"\(key.code)\"} \(count)\n"
         }
         text += "# HELP apiserver_current_inflight_requests Requests running now.\n"
         text += "# TYPE apiserver_current_inflight_requests gauge\napiserver_current_inflight_requests \(running)\n"

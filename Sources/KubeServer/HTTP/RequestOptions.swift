@@ -7,31 +7,44 @@ enum RequestOptions {
         let limit = try query.integer("limit")
         if let limit, limit < 0 { throw APIError.badRequest("limit must not be negative") }
         return ListOptions(
-            labelSelector: query.text("labelSelector"), fieldSelector: query.text("fieldSelector"), limit: limit,
-            continueToken: query.text("continue"), resourceVersion: query.text("resourceVersion"),
-            resourceVersionMatch: query.text("resourceVersionMatch"))
+            labelSelector: query.text("labelSelector"),
+            fieldSelector: query.text("fieldSelector"),
+            limit: limit,
+            continueToken: query.text("continue"),
+            resourceVersion: query.text("resourceVersion"),
+            resourceVersionMatch: query.text("resourceVersionMatch")
+        )
     }
 
     static func watch(_ query: RequestQuery) throws(APIError) -> WatchOptions {
         WatchOptions(
-            labelSelector: query.text("labelSelector"), fieldSelector: query.text("fieldSelector"),
+            labelSelector: query.text("labelSelector"),
+            fieldSelector: query.text("fieldSelector"),
             resourceVersion: query.text("resourceVersion"),
             allowBookmarks: query.flag("allowWatchBookmarks") ?? false,
             timeoutSeconds: try query.integer("timeoutSeconds"),
             sendInitialEvents: query.flag("sendInitialEvents"),
-            resourceVersionMatch: query.text("resourceVersionMatch"))
+            resourceVersionMatch: query.text("resourceVersionMatch")
+        )
     }
 
     static func write(
-        _ query: RequestQuery, headers: HTTPHeaders, kind: String, isApply: Bool = false
+        _ query: RequestQuery,
+        headers: HTTPHeaders,
+        kind: String,
+        isApply: Bool = false
     ) throws(APIError) -> WriteOptions {
         let isDry = try dryRun(query.all("dryRun").filter { !$0.isEmpty }, kind: kind)
         if let mode = query.text("fieldValidation"), !["Ignore", "Warn", "Strict"].contains(mode) {
             throw invalid(
                 kind,
                 FieldError(
-                    "fieldValidation", .notSupported, #"supported values: "Ignore", "Strict", "Warn""#,
-                    badValue: .string(mode)))
+                    "fieldValidation",
+                    .notSupported,
+                    #"supported values: "Ignore", "Strict", "Warn""#,
+                    badValue: .string(mode)
+                )
+            )
         }
         let manager = query.text("fieldManager")
         if let manager, manager.utf8.count > 128 {
@@ -39,8 +52,11 @@ enum RequestOptions {
         }
         return WriteOptions(
             // Apply must name its manager; other writes are recorded under the program's name.
-            fieldManager: manager ?? (isApply ? nil : program(headers)), dryRun: isDry,
-            fieldValidation: query.text("fieldValidation"), force: query.flag("force") ?? false)
+            fieldManager: manager ?? (isApply ? nil : program(headers)),
+            dryRun: isDry,
+            fieldValidation: query.text("fieldValidation"),
+            force: query.flag("force") ?? false
+        )
     }
 
     /// The first word of the User-Agent.
@@ -83,15 +99,21 @@ enum RequestOptions {
             orphan = body["orphanDependents"]?.boolValue ?? orphan
             options.preconditionUID = body[path: "preconditions", "uid"]?.stringValue
             options.preconditionResourceVersion = body[path: "preconditions", "resourceVersion"]?.stringValue
-            if let values = body["dryRun"]?.stringArray, try dryRun(values, kind: "DeleteOptions") { options.dryRun = true }
+            if let values = body["dryRun"]?.stringArray, try dryRun(values, kind: "DeleteOptions") {
+                options.dryRun = true
+            }
         }
         if let propagation, !propagation.isEmpty {
             guard let policy = DeleteOptions.Propagation(rawValue: propagation) else {
                 throw invalid(
                     "DeleteOptions",
                     FieldError(
-                        "propagationPolicy", .notSupported, #"supported values: "Foreground", "Background", "Orphan", "nil""#,
-                        badValue: .string(propagation)))
+                        "propagationPolicy",
+                        .notSupported,
+                        #"supported values: "Foreground", "Background", "Orphan", "nil""#,
+                        badValue: .string(propagation)
+                    )
+                )
             }
             options.propagation = policy
         } else if let orphan {

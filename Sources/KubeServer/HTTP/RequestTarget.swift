@@ -97,7 +97,16 @@ struct RequestTarget: Sendable, Hashable {
 
     func attributes(_ user: RequestUser) -> AuthorizationAttributes {
         AuthorizationAttributes(
-            user: user, verb: verb, isResource: isResource, group: group, version: version, resource: resource,
-            subresource: subresource, namespace: namespace, name: name, path: path)
+            user: user,
+            verb: verb,
+            isResource: isResource,
+            group: group,
+            version: version,
+            resource: resource,
+            subresource: subresource,
+            namespace: namespace,
+            name: name,
+            path: path
+        )
     }
 }

@@ -20,7 +20,8 @@ struct ResourceRoutes: Sendable {
     }
 
     /// nil when no such kind is served.
-    func respond(_ request: ServerRequest, _ target: RequestTarget, _ user: RequestUser) async throws -> RequestOutcome? {
+    func respond(_ request: ServerRequest, _ target: RequestTarget, _ user: RequestUser) async throws -> RequestOutcome?
+    {
         guard let kind = registry.kind(group: target.group, version: target.version, plural: target.resource) else {
             return nil
         }
@@ -42,7 +43,10 @@ struct ResourceRoutes: Sendable {
     }
 
     static let notAllowed = APIError(
-        code: 405, reason: .methodNotAllowed, message: "the server does not allow this method on the requested resource")
+        code: 405,
+        reason: .methodNotAllowed,
+        message: "the server does not allow this method on the requested resource"
+    )
 
     /// Refuses what the kind does not offer, before a body is looked at.
     private func checkMethod(_ call: Call) throws {
@@ -53,7 +57,8 @@ struct ResourceRoutes: Sendable {
             return
         }
         let verb = call.target.verb
-        guard call.kind.verbs.contains(verb) || (verb == "deletecollection" && call.kind.verbs.contains("delete")) else {
+        guard call.kind.verbs.contains(verb) || (verb == "deletecollection" && call.kind.verbs.contains("delete"))
+        else {
             throw Self.notAllowed
         }
         let isCollection = call.target.pathName == nil
@@ -66,12 +71,17 @@ struct ResourceRoutes: Sendable {
     private func get(_ call: Call) async throws -> ServerResponse {
         let presentation = try Presentation(kind: call.kind, request: call.request)
         let subresource = call.target.subresourceOrNil
-        if presentation.isPlainJSON, subresource == nil || subresource == "status", call.request.query["pretty"] == nil {
+        if presentation.isPlainJSON, subresource == nil || subresource == "status", call.request.query["pretty"] == nil
+        {
             let bytes = try registry.getBytes(call.type, namespace: call.namespace, name: call.target.name)
             return ServerResponse(contentType: "application/json", body: bytes)
         }
         let object = try await registry.get(
-            call.type, namespace: call.namespace, name: call.target.name, subresource: subresource)
+            call.type,
+            namespace: call.namespace,
+            name: call.target.name,
+            subresource: subresource
+        )
         return answer(presentation.object(object, isSubresource: subresource != nil), presentation, call)
     }
 
@@ -92,7 +102,10 @@ struct ResourceRoutes: Sendable {
 
     /// Encodes an answer; `pretty` is a courtesy to people with curl.
     func answer(
-        _ json: JSON, _ presentation: Presentation, _ call: Call, status: HTTPResponseStatus = .ok
+        _ json: JSON,
+        _ presentation: Presentation,
+        _ call: Call,
+        status: HTTPResponseStatus = .ok
     ) -> ServerResponse {
         let isPretty = presentation.choice.format == .json && call.request.query.flag("pretty") ?? false
         let body = isPretty ? Array((json.prettyText + "\n").utf8) : presentation.choice.format.encode(json)
@@ -106,7 +119,9 @@ struct ResourceRoutes: Sendable {
         let expected = bodyType(call)
         let request = call.request
         return try RequestBody.decode(
-            request.body, contentType: request.headers.first(name: "Content-Type"), what: call.target.resource
+            request.body,
+            contentType: request.headers.first(name: "Content-Type"),
+            what: call.target.resource
         ) { apiVersion, kind in
             if call.target.subresource.isEmpty, apiVersion == call.type.apiVersion, kind == call.type.kind {
                 return call.kind.schema
@@ -140,7 +155,9 @@ struct ResourceRoutes: Sendable {
 
     /// Runs a write inside the scope that admission and warnings need.
     private func scoped<T: Sendable>(
-        _ call: Call, duplicates: [String], _ body: @Sendable () async throws -> T
+        _ call: Call,
+        duplicates: [String],
+        _ body: @Sendable () async throws -> T
     ) async throws -> (T, RequestScope) {
         let scope = RequestScope(user: call.user, duplicateFields: duplicates)
         let result = try await RequestScope.$current.withValue(scope) {
@@ -158,14 +175,23 @@ struct ResourceRoutes: Sendable {
         let object = try object(body, call)
         if !call.kind.isStored, call.target.subresource.isEmpty,
             let answer = try await reviews.answer(
-                kind: call.type.kind, namespace: call.namespace, body: object, user: call.user)
+                kind: call.type.kind,
+                namespace: call.namespace,
+                body: object,
+                user: call.user
+            )
         {
             return self.answer(answer.json, presentation, call, status: .created)
         }
         let (made, scope) = try await scoped(call, duplicates: body.duplicates) {
             try await registry.create(
-                call.type, namespace: call.namespace, name: call.target.pathName,
-                subresource: call.target.subresourceOrNil, object: object, options: options)
+                call.type,
+                namespace: call.namespace,
+                name: call.target.pathName,
+                subresource: call.target.subresourceOrNil,
+                object: object,
+                options: options
+            )
         }
         return written(made, scope, presentation, call, status: .created)
     }
@@ -177,8 +203,13 @@ struct ResourceRoutes: Sendable {
         let object = try object(body, call)
         let (made, scope) = try await scoped(call, duplicates: body.duplicates) {
             try await registry.update(
-                call.type, namespace: call.namespace, name: call.target.name,
-                subresource: call.target.subresourceOrNil, object: object, options: options)
+                call.type,
+                namespace: call.namespace,
+                name: call.target.name,
+                subresource: call.target.subresourceOrNil,
+                object: object,
+                options: options
+            )
         }
         return written(made, scope, presentation, call, status: scope.isCreated ? .created : .ok)
     }
@@ -195,7 +226,11 @@ struct ResourceRoutes: Sendable {
         let presentation = try Presentation(kind: call.kind, request: call.request)
         let isApply = contentType == "application/apply-patch+yaml"
         let options = try RequestOptions.write(
-            call.request.query, headers: call.request.headers, kind: "PatchOptions", isApply: isApply)
+            call.request.query,
+            headers: call.request.headers,
+            kind: "PatchOptions",
+            isApply: isApply
+        )
         let body = try RequestBody.yamlOrJSON(call.request.body, isYAML: isApply)
         let patch: Patch =
             switch contentType {
@@ -206,14 +241,22 @@ struct ResourceRoutes: Sendable {
             }
         let (made, scope) = try await scoped(call, duplicates: body.duplicates) {
             try await registry.patch(
-                call.type, namespace: call.namespace, name: call.target.name,
-                subresource: call.target.subresourceOrNil, patch: patch, options: options)
+                call.type,
+                namespace: call.namespace,
+                name: call.target.name,
+                subresource: call.target.subresourceOrNil,
+                patch: patch,
+                options: options
+            )
         }
         return written(made, scope, presentation, call, status: scope.isCreated ? .created : .ok)
     }
 
     private func written(
-        _ object: KubeObject, _ scope: RequestScope, _ presentation: Presentation, _ call: Call,
+        _ object: KubeObject,
+        _ scope: RequestScope,
+        _ presentation: Presentation,
+        _ call: Call,
         status: HTTPResponseStatus
     ) -> ServerResponse {
         let json = presentation.object(object, isSubresource: !call.target.subresource.isEmpty)
@@ -227,7 +270,9 @@ struct ResourceRoutes: Sendable {
     private func deleteOptions(_ call: Call) throws -> DeleteOptions {
         guard !call.request.body.isEmpty else { return try RequestOptions.delete(call.request.query, body: nil) }
         let body = try RequestBody.decode(
-            call.request.body, contentType: call.request.headers.first(name: "Content-Type"), what: "DeleteOptions"
+            call.request.body,
+            contentType: call.request.headers.first(name: "Content-Type"),
+            what: "DeleteOptions"
         ) { _, kind in
             kind == "DeleteOptions" ? BuiltInKinds.schema(apiVersion: "v1", kind: kind) : nil
         }
@@ -266,7 +311,11 @@ struct ResourceRoutes: Sendable {
         let before = try await registry.list(call.type, namespace: call.namespace, options: selection)
         _ = try await scoped(call, duplicates: []) {
             try await registry.deleteCollection(
-                call.type, namespace: call.namespace, selection: selection, options: options)
+                call.type,
+                namespace: call.namespace,
+                selection: selection,
+                options: options
+            )
         }
         let list: JSON = [
             "apiVersion": .string(call.type.apiVersion), "kind": .string(call.kind.listKind),

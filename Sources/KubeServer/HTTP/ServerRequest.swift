@@ -26,7 +26,8 @@ struct ServerRequest: Sendable {
 
     /// The client wants to leave HTTP on this connection.
     var isUpgrade: Bool {
-        headers[canonicalForm: "Connection"].contains { $0.lowercased() == "upgrade" } && headers.contains(name: "Upgrade")
+        headers[canonicalForm: "Connection"].contains { $0.lowercased() == "upgrade" }
+            && headers.contains(name: "Upgrade")
     }
 }
 
@@ -58,7 +59,9 @@ struct RequestQuery: Sendable, Hashable {
             items.append(
                 Item(
                     name: PercentText.decode(part[..<equals], plusIsSpace: true),
-                    value: PercentText.decode(value, plusIsSpace: true)))
+                    value: PercentText.decode(value, plusIsSpace: true)
+                )
+            )
         }
     }
 

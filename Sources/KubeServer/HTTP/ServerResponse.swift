@@ -28,8 +28,10 @@ struct ServerResponse: Sendable {
     /// An error as its Status object.
     static func error(_ error: APIError, format: MediaType.Format = .json) -> ServerResponse {
         var response = ServerResponse(
-            status: HTTPResponseStatus(statusCode: error.code), contentType: format.contentType,
-            body: format.encode(error.status))
+            status: HTTPResponseStatus(statusCode: error.code),
+            contentType: format.contentType,
+            body: format.encode(error.status)
+        )
         if let seconds = error.retryAfterSeconds, seconds > 0 {
             response.headers.add(name: "Retry-After", value: String(seconds))
         }

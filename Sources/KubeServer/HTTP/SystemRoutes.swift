@@ -25,22 +25,27 @@ struct SystemRoutes: Sendable {
         case "openapi": return try openAPI(request, parts)
         case "metrics" where parts.count == 1:
             return ServerResponse(
-                contentType: "text/plain; version=0.0.4; charset=utf-8", body: Array(metrics.text(registry).utf8))
-        case ".well-known" where parts.count == 2 && parts[1] == "openid-configuration": return .json(issuerConfiguration)
+                contentType: "text/plain; version=0.0.4; charset=utf-8",
+                body: Array(metrics.text(registry).utf8)
+            )
+        case ".well-known" where parts.count == 2 && parts[1] == "openid-configuration":
+            return .json(issuerConfiguration)
         case "openid" where parts == ["openid", "v1", "jwks"]: return try keySet(request)
         default: return nil
         }
     }
 
     private static let paths = [
-        "/.well-known/openid-configuration", "/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2",
+        "/.well-known/openid-configuration", "/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics",
+        "/openapi/v2",
         "/openapi/v3", "/openid/v1/jwks", "/readyz", "/version",
     ]
 
     private var version: JSON {
         let numbers = gitVersion.dropFirst().split(separator: ".")
         return [
-            "major": "1", "minor": .string(numbers.count > 1 ? String(numbers[1]) : "36"), "gitVersion": .string(gitVersion),
+            "major": "1", "minor": .string(numbers.count > 1 ? String(numbers[1]) : "36"),
+            "gitVersion": .string(gitVersion),
             "emulationMajor": "1", "emulationMinor": .string(numbers.count > 1 ? String(numbers[1]) : "36"),
             "gitCommit": "", "gitTreeState": "", "buildDate": "", "goVersion": "", "compiler": "swift",
             "platform": .string(Self.platform),
@@ -49,9 +54,9 @@ struct SystemRoutes: Sendable {
 
     private static var platform: String {
         #if arch(arm64)
-            "linux/arm64"
+        "linux/arm64"
         #else
-            "linux/amd64"
+        "linux/amd64"
         #endif
     }
 
@@ -98,13 +103,18 @@ struct SystemRoutes: Sendable {
         }
         guard case .discovery(let apiVersion) = choice.shape else {
             let address = request.headers.first(name: "Host") ?? ""
-            return (isCore ? documents.versions(address: address) : documents.groups()).map { encoded($0, choice.format) }
+            return (isCore ? documents.versions(address: address) : documents.groups()).map {
+                encoded($0, choice.format)
+            }
         }
         guard let entry = documents.aggregated(isCore: isCore, apiVersion: apiVersion) else { return nil }
         let version = apiVersion.split(separator: "/").last ?? "v2"
         var response = conditional(
-            request, entry.bytes, etag: entry.etag,
-            contentType: "application/json;g=apidiscovery.k8s.io;v=\(version);as=APIGroupDiscoveryList")
+            request,
+            entry.bytes,
+            etag: entry.etag,
+            contentType: "application/json;g=apidiscovery.k8s.io;v=\(version);as=APIGroupDiscoveryList"
+        )
         response.headers.add(name: "Vary", value: "Accept")
         response.headers.add(name: "Cache-Control", value: "public")
         return response
@@ -118,12 +128,18 @@ struct SystemRoutes: Sendable {
 
     /// 304 when the client has these bytes already.
     private func conditional(
-        _ request: ServerRequest, _ bytes: [UInt8], etag: String, contentType: String
+        _ request: ServerRequest,
+        _ bytes: [UInt8],
+        etag: String,
+        contentType: String
     ) -> ServerResponse {
         let known = request.headers[canonicalForm: "If-None-Match"].map(String.init)
         let isKnown = known.contains(etag) || known.contains("*")
         var response = ServerResponse(
-            status: isKnown ? .notModified : .ok, contentType: contentType, body: isKnown ? [] : bytes)
+            status: isKnown ? .notModified : .ok,
+            contentType: contentType,
+            body: isKnown ? [] : bytes
+        )
         response.headers.add(name: "ETag", value: etag)
         return response
     }
@@ -143,9 +159,15 @@ struct SystemRoutes: Sendable {
             }
         case "v3":
             _ = try MediaType.choose(accept: request.headers["Accept"])
-            guard let document = documents.openAPIDocument(parts.dropFirst(2).joined(separator: "/")) else { return nil }
+            guard let document = documents.openAPIDocument(parts.dropFirst(2).joined(separator: "/")) else {
+                return nil
+            }
             var response = conditional(
-                request, document.bytes, etag: "\"\(document.hash)\"", contentType: "application/json")
+                request,
+                document.bytes,
+                etag: "\"\(document.hash)\"",
+                contentType: "application/json"
+            )
             if request.query["hash"] == document.hash {
                 response.headers.add(name: "Cache-Control", value: "public, immutable")
                 response.headers.add(name: "Expires", value: "Thu, 31 Dec 2099 23:59:59 GMT")
@@ -167,11 +189,15 @@ struct SystemRoutes: Sendable {
 
     private func keySet(_ request: ServerRequest) throws(APIError) -> ServerResponse {
         let clauses = MediaType.clauses(request.headers["Accept"])
-        guard clauses.isEmpty || clauses.contains(where: { ["*/*", "application/*", "application/jwk-set+json"].contains($0.type) })
+        guard
+            clauses.isEmpty
+                || clauses.contains(where: { ["*/*", "application/*", "application/jwk-set+json"].contains($0.type) })
         else {
             throw APIError(
-                code: 406, reason: .notAcceptable,
-                message: "only the following media types are accepted: application/jwk-set+json")
+                code: 406,
+                reason: .notAcceptable,
+                message: "only the following media types are accepted: application/jwk-set+json"
+            )
         }
         return ServerResponse(contentType: "application/jwk-set+json", body: tokens.keySet.bytes)
     }

@@ -13,7 +13,10 @@ enum Tunnel {
 
     /// Replaces HTTP on the client's channel; both channels are on one event loop.
     static func join(
-        context: ChannelHandlerContext, handler: ConnectionHandler, backend: any Channel, head: HTTPRequestHead
+        context: ChannelHandlerContext,
+        handler: ConnectionHandler,
+        backend: any Channel,
+        head: HTTPRequestHead
     ) {
         let (client, server) = TunnelHandler.pair()
         let channel = context.channel
@@ -32,7 +35,10 @@ enum Tunnel {
         let decoder = try? pipeline.context(handlerType: ByteToMessageHandler<HTTPRequestDecoder>.self)
         pipeline.removeHandler(handler, promise: nil)
         if let encoder { pipeline.removeHandler(context: encoder, promise: nil) }
-        if let decoder { pipeline.removeHandler(context: decoder, promise: nil) }
+        if let decoder {
+            // What it forwards comes without the end of a read, at which the tunnel would flush.
+            pipeline.removeHandler(context: decoder).whenComplete { _ in backend.flush() }
+        }
         channel.read()
         backend.read()
     }

@@ -23,7 +23,8 @@ extension ResourceRoutes {
     }
 
     private static func stream(
-        _ presentation: Presentation, _ body: @escaping @Sendable (StreamWriter) async throws -> Void
+        _ presentation: Presentation,
+        _ body: @escaping @Sendable (StreamWriter) async throws -> Void
     ) -> RequestOutcome {
         var headers = HTTPHeaders()
         headers.add(name: "Content-Type", value: presentation.contentType)

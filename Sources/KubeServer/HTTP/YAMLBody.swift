@@ -41,7 +41,8 @@ extension JSON {
                 Node.scalar(Node.Scalar(value, Tag(.str), .literal))
             } else {
                 Node.scalar(
-                    Node.Scalar(value, Tag(.str), YAMLReader.plain(value) == .string(value) ? .any : .doubleQuoted))
+                    Node.Scalar(value, Tag(.str), YAMLReader.plain(value) == .string(value) ? .any : .doubleQuoted)
+                )
             }
         case .array(let elements): Node(elements.map(\.yamlBodyNode))
         case .object(let members):
@@ -97,8 +98,9 @@ private struct YAMLReader {
     /// The value of an unquoted scalar.
     static func plain(_ text: String) -> JSON {
         if let word = words[text] { return word }
-        guard let first = text.utf8.first, first == UInt8(ascii: "-") || first == UInt8(ascii: "+")
-            || first == UInt8(ascii: ".") || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first)
+        guard let first = text.utf8.first,
+            first == UInt8(ascii: "-") || first == UInt8(ascii: "+")
+                || first == UInt8(ascii: ".") || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first)
         else { return .string(text) }
         return number(text) ?? .string(text)
     }

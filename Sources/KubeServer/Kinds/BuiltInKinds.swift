@@ -4,7 +4,7 @@ internal import KubeCore
 package enum BuiltInKinds {
     package static let all: [Kind] = KindRows.text.split(separator: "\n").compactMap(kind)
 
-    /// Request and answer types too: `DeleteOptions` (of any group version), `Scale`, `Eviction`, `Status`, …
+    /// The schema of a kind, or of a request or answer type such as `DeleteOptions` (in any group version), `Scale` or `Eviction`.
     package static func schema(apiVersion: String, kind: String) -> Schema? {
         if let schema = byType["\(apiVersion)/\(kind)"] { return schema }
         let name: String? =
@@ -16,7 +16,8 @@ package enum BuiltInKinds {
     }
 
     private static let byType: [String: Schema] = Dictionary(
-        all.map { ("\($0.type.apiVersion)/\($0.type.kind)", $0.schema) }) { first, _ in first }
+        all.map { ("\($0.type.apiVersion)/\($0.type.kind)", $0.schema) }
+    ) { first, _ in first }
 
     private static let extra: [String: String] = [
         "v1/Status": "meta.v1.Status",
@@ -36,8 +37,12 @@ package enum BuiltInKinds {
         guard words.count >= 5, let schema = BuiltInSchemas.named[words[4]] else { return nil }
         let parts = words[0].split(separator: "/").map(String.init)
         let type = ResourceType(
-            group: parts.count > 1 ? parts[0] : "", version: parts.last ?? "", plural: words[2], kind: words[1],
-            isNamespaced: words[3] == "namespaced")
+            group: parts.count > 1 ? parts[0] : "",
+            version: parts.last ?? "",
+            plural: words[2],
+            kind: words[1],
+            isNamespaced: words[3] == "namespaced"
+        )
         var kind = Kind(type: type, verbs: storedVerbs, schema: schema)
         for word in words.dropFirst(5) {
             let flag = word.split(separator: "=", maxSplits: 1).map(String.init)
@@ -65,21 +70,36 @@ package enum BuiltInKinds {
         switch name {
         case "scale":
             Kind.Subresource(
-                name: name, group: "autoscaling", version: "v1", kind: "Scale", verbs: ["get", "patch", "update"])
+                name: name,
+                group: "autoscaling",
+                version: "v1",
+                kind: "Scale",
+                verbs: ["get", "patch", "update"]
+            )
         case "binding": Kind.Subresource(name: name, kind: "Binding", verbs: ["create"])
         case "eviction":
             Kind.Subresource(name: name, group: "policy", version: "v1", kind: "Eviction", verbs: ["create"])
         case "token":
             Kind.Subresource(
-                name: name, group: "authentication.k8s.io", version: "v1", kind: "TokenRequest", verbs: ["create"])
+                name: name,
+                group: "authentication.k8s.io",
+                version: "v1",
+                kind: "TokenRequest",
+                verbs: ["create"]
+            )
         case "log": Kind.Subresource(name: name, kind: type.kind, verbs: ["get"])
         case "exec", "attach", "portforward":
             Kind.Subresource(
-                name: name, kind: "Pod" + (name == "portforward" ? "PortForward" : name.capitalizedASCII) + "Options",
-                verbs: ["create", "get"])
+                name: name,
+                kind: "Pod" + (name == "portforward" ? "PortForward" : name.capitalizedASCII) + "Options",
+                verbs: ["create", "get"]
+            )
         case "proxy":
             Kind.Subresource(
-                name: name, kind: "NodeProxyOptions", verbs: ["create", "delete", "get", "patch", "update"])
+                name: name,
+                kind: "NodeProxyOptions",
+                verbs: ["create", "delete", "get", "patch", "update"]
+            )
         case "finalize": Kind.Subresource(name: name, kind: type.kind, verbs: ["update"])
         default: Kind.Subresource(name: name, kind: type.kind, verbs: ["get", "patch", "update"])
         }

@@ -50,8 +50,12 @@ enum BuiltInSchemas {
                     let words = line.split(separator: " ")
                     let name = String(words[0])
                     let made = Schema(
-                        form: .object, name: name, isAtomic: words.dropFirst().contains("atomic"),
-                        hasSeparateStatus: statusRoots.contains(name), defaulter: DefaultRules.all[name])
+                        form: .object,
+                        name: name,
+                        isAtomic: words.dropFirst().contains("atomic"),
+                        hasSeparateStatus: statusRoots.contains(name),
+                        defaulter: DefaultRules.all[name]
+                    )
                     messages[name] = made
                     schema = made
                 } else {
@@ -104,7 +108,11 @@ enum BuiltInSchemas {
             let made: Schema
             if text.hasPrefix("[]") {
                 made = Schema(
-                    form: .list, element: type(text.dropFirst(2), .atomic, []), listType: listType, mapKeys: keys)
+                    form: .list,
+                    element: type(text.dropFirst(2), .atomic, []),
+                    listType: listType,
+                    mapKeys: keys
+                )
             } else if text.hasPrefix("{}") {
                 made = Schema(form: .map, element: type(text.dropFirst(2), .atomic, []))
             } else {

@@ -1,6 +1,8 @@
 internal import KubeCore
 
-/// Defaults that depend on other fields, by message. They run after the static defaults of the message and its parts.
+/// Defaults that depend on other fields, by message.
+///
+/// They run after the static defaults of the message and its parts.
 enum DefaultRules {
     static let all: [String: Schema.Defaulter] = [
         "core.v1.Volume": volume,
@@ -97,7 +99,9 @@ enum DefaultRules {
     }
 
     private static func namespace(_ namespace: inout [String: JSON]) {
-        guard var metadata = namespace["metadata"], let name = metadata["name"]?.stringValue, !name.isEmpty else { return }
+        guard var metadata = namespace["metadata"], let name = metadata["name"]?.stringValue, !name.isEmpty else {
+            return
+        }
         metadata[path: "labels", "kubernetes.io/metadata.name"] = .string(name)
         namespace["metadata"] = metadata
     }
@@ -142,7 +146,9 @@ enum DefaultRules {
         guard case .object(var spec)? = job["spec"] else { return }
         if spec["completions"] == nil, spec["parallelism"] == nil { spec["completions"] = 1 }
         if spec["parallelism"] == nil { spec["parallelism"] = 1 }
-        if spec["backoffLimit"] == nil { spec["backoffLimit"] = spec["backoffLimitPerIndex"] == nil ? 6 : 2_147_483_647 }
+        if spec["backoffLimit"] == nil {
+            spec["backoffLimit"] = spec["backoffLimitPerIndex"] == nil ? 6 : 2_147_483_647
+        }
         if spec["completionMode"] == nil { spec["completionMode"] = "NonIndexed" }
         if spec["suspend"] == nil { spec["suspend"] = false }
         if spec["podReplacementPolicy"] == nil {
@@ -150,7 +156,9 @@ enum DefaultRules {
         }
         job["spec"] = .object(spec)
         let labels = job["metadata"]?["labels"]?.objectValue ?? [:]
-        if labels.isEmpty, let template = spec["template"]?["metadata"]?["labels"] { job["metadata"]?["labels"] = template }
+        if labels.isEmpty, let template = spec["template"]?["metadata"]?["labels"] {
+            job["metadata"]?["labels"] = template
+        }
     }
 
     private static func horizontalPodAutoscaler(_ spec: inout [String: JSON]) {
@@ -203,6 +211,7 @@ enum DefaultRules {
                 guard case .object(var members) = element else { return element }
                 body(&members)
                 return .object(members)
-            })
+            }
+        )
     }
 }

@@ -1,3 +1,5 @@
+// swift-format-ignore-file: a table, one row a line.
+
 internal import KubeCore
 
 /// Defaults that depend on nothing else: message, then `field=JSON` words.

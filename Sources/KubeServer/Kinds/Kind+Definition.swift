@@ -25,26 +25,39 @@ extension Kind {
     }
 
     private static func compile(
-        definition: KubeObject, version: JSON, path: String
+        definition: KubeObject,
+        version: JSON,
+        path: String
     ) throws(SchemaCompileError) -> Kind {
         let spec = definition["spec"] ?? [:]
         let names = spec["names"] ?? [:]
         let name = names["kind"]?.stringValue ?? ""
         let type = ResourceType(
-            group: spec["group"]?.stringValue ?? "", version: version["name"]?.stringValue ?? "",
-            plural: names["plural"]?.stringValue ?? "", kind: name, isNamespaced: spec["scope"] == "Namespaced")
+            group: spec["group"]?.stringValue ?? "",
+            version: version["name"]?.stringValue ?? "",
+            plural: names["plural"]?.stringValue ?? "",
+            kind: name,
+            isNamespaced: spec["scope"] == "Namespaced"
+        )
         let subresources = version["subresources"] ?? [:]
         let hasStatus = subresources["status"]?.objectValue != nil
         let schema: Schema
         if let openAPI = version["schema"]?["openAPIV3Schema"] {
             schema = try Schema.compile(
-                openAPI: openAPI, path: path + ".schema.openAPIV3Schema", hasSeparateStatus: hasStatus)
+                openAPI: openAPI,
+                path: path + ".schema.openAPIV3Schema",
+                hasSeparateStatus: hasStatus
+            )
         } else {
             schema = Schema.preservingAll(hasSeparateStatus: hasStatus)
         }
         var kind = Kind(
-            type: type, singular: names["singular"]?.stringValue, listKind: names["listKind"]?.stringValue,
-            verbs: ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"], schema: schema)
+            type: type,
+            singular: names["singular"]?.stringValue,
+            listKind: names["listKind"]?.stringValue,
+            verbs: ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"],
+            schema: schema
+        )
         kind.isCustom = true
         kind.openAPI = version["schema"]?["openAPIV3Schema"]?.bytes
         // Upstream demands a resourceVersion to replace a custom resource.
@@ -57,11 +70,18 @@ extension Kind {
         if let scale = subresources["scale"], scale.objectValue != nil {
             kind.subresources.append(
                 Subresource(
-                    name: "scale", group: "autoscaling", version: "v1", kind: "Scale", verbs: ["get", "patch", "update"]))
+                    name: "scale",
+                    group: "autoscaling",
+                    version: "v1",
+                    kind: "Scale",
+                    verbs: ["get", "patch", "update"]
+                )
+            )
             kind.scalePaths = ScalePaths(
                 specReplicas: scale["specReplicasPath"]?.stringValue ?? ".spec.replicas",
                 statusReplicas: scale["statusReplicasPath"]?.stringValue ?? ".status.replicas",
-                labelSelector: scale["labelSelectorPath"]?.stringValue)
+                labelSelector: scale["labelSelectorPath"]?.stringValue
+            )
         }
         kind.selectableFields = (version["selectableFields"]?.arrayValue ?? []).compactMap { field in
             field["jsonPath"]?.stringValue.map { $0.hasPrefix(".") ? String($0.dropFirst()) : $0 }
@@ -74,9 +94,13 @@ extension Kind {
         let name = Column(name: "Name", format: "name")
         let own = (version["additionalPrinterColumns"]?.arrayValue ?? []).map { column in
             Column(
-                name: column["name"]?.stringValue ?? "", type: column["type"]?.stringValue ?? "string",
-                format: column["format"]?.stringValue ?? "", description: column["description"]?.stringValue ?? "",
-                priority: column["priority"]?.intValue ?? 0, jsonPath: column["jsonPath"]?.stringValue ?? "")
+                name: column["name"]?.stringValue ?? "",
+                type: column["type"]?.stringValue ?? "string",
+                format: column["format"]?.stringValue ?? "",
+                description: column["description"]?.stringValue ?? "",
+                priority: column["priority"]?.intValue ?? 0,
+                jsonPath: column["jsonPath"]?.stringValue ?? ""
+            )
         }
         return own.isEmpty
             ? [name, Column(name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp")] : [name] + own
@@ -91,8 +115,12 @@ extension Kind {
             } catch {
                 errors.append(
                     FieldError(
-                        "\(path).additionalPrinterColumns[\(index)].jsonPath", .invalid, error.message,
-                        badValue: .string(text)))
+                        "\(path).additionalPrinterColumns[\(index)].jsonPath",
+                        .invalid,
+                        error.message,
+                        badValue: .string(text)
+                    )
+                )
             }
         }
         return errors

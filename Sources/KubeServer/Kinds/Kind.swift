@@ -4,7 +4,7 @@ package import KubeCore
 package struct Kind: Sendable {
     /// One subresource as discovery lists it.
     package struct Subresource: Sendable, Hashable {
-        /// `status`, `scale`, `binding`, …
+        /// The last part of the address: `status`, `scale`, `binding`.
         package var name: String
         /// Of the body; empty group and version mean those of the parent.
         package var group: String
@@ -33,7 +33,11 @@ package struct Kind: Sendable {
         package var jsonPath: String
 
         package init(
-            name: String, type: String = "string", format: String = "", description: String = "", priority: Int = 0,
+            name: String,
+            type: String = "string",
+            format: String = "",
+            description: String = "",
+            priority: Int = 0,
             jsonPath: String = ""
         ) {
             self.name = name
@@ -85,7 +89,11 @@ package struct Kind: Sendable {
     package var storageVersion: String
 
     package init(
-        type: ResourceType, singular: String? = nil, listKind: String? = nil, verbs: [String], schema: Schema
+        type: ResourceType,
+        singular: String? = nil,
+        listKind: String? = nil,
+        verbs: [String],
+        schema: Schema
     ) {
         self.type = type
         self.singular = singular ?? type.kind.lowercased()

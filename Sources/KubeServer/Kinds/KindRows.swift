@@ -1,3 +1,5 @@
+// swift-format-ignore-file: a table, one row a line.
+
 /// The built-in kinds, one row each:
 /// `groupVersion Kind plural namespaced|cluster message [short=a,b] [cat=all] [sub=status,scale] [fields=a,b] [flag…]`.
 ///
@@ -7,7 +9,8 @@ enum KindRows {
     static var statusRoots: Set<String> {
         Set(
             text.split(separator: "\n").filter { $0.contains(" sub=status") }
-                .compactMap { $0.split(separator: " ").dropFirst(4).first.map(String.init) })
+                .compactMap { $0.split(separator: " ").dropFirst(4).first.map(String.init) }
+        )
     }
 
     static let text = """

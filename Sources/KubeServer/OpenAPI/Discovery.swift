@@ -110,10 +110,12 @@ package enum Discovery {
             entry["subresources"] = .array(
                 kind.subresources.sorted { $0.name < $1.name }.map { part in
                     [
-                        "subresource": .string(part.name), "responseKind": response(part.group, part.version, part.kind),
+                        "subresource": .string(part.name),
+                        "responseKind": response(part.group, part.version, part.kind),
                         "verbs": JSON(part.verbs),
                     ]
-                })
+                }
+            )
         }
         return .object(entry)
     }

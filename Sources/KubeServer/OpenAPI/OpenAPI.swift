@@ -1,6 +1,8 @@
 package import KubeCore
 
-/// OpenAPI documents, made from the kinds alone. They are large: keep the bytes, keyed by the set of kinds.
+/// OpenAPI documents, made from the kinds alone.
+///
+/// They are large: keep the bytes, keyed by the set of kinds.
 package enum OpenAPI {
     /// One `/openapi/v3/…` document and its hash.
     package struct Document: Sendable {

@@ -1,6 +1,8 @@
 internal import KubeCore
 
-/// The operations on kinds. Clients look in them for a kind's `x-kubernetes-group-version-kind` and query parameters.
+/// The operations on kinds.
+///
+/// Clients look in them for a kind's `x-kubernetes-group-version-kind` and query parameters.
 enum OpenAPIPaths {
     private struct Operation {
         var method: String
@@ -17,7 +19,11 @@ enum OpenAPIPaths {
         "patch": Operation(method: "patch", action: "patch", parameters: writeParameters + ["force"], hasBody: true),
         "delete": Operation(method: "delete", action: "delete", parameters: deleteParameters, hasBody: true),
         "deletecollection": Operation(
-            method: "delete", action: "deletecollection", parameters: listParameters + deleteParameters, hasBody: true),
+            method: "delete",
+            action: "deletecollection",
+            parameters: listParameters + deleteParameters,
+            hasBody: true
+        ),
     ]
 
     private static let writeParameters = ["dryRun", "fieldManager", "fieldValidation"]
@@ -78,31 +84,51 @@ enum OpenAPIPaths {
         let scope = type.isNamespaced ? "Namespaced" : ""
         var entries = [
             Entry(
-                path: collection, verbs: kind.verbs.filter { ["list", "create", "deletecollection"].contains($0) },
-                schema: name, groupVersionKind: identity, id: scope + type.kind + "Collection")
+                path: collection,
+                verbs: kind.verbs.filter { ["list", "create", "deletecollection"].contains($0) },
+                schema: name,
+                groupVersionKind: identity,
+                id: scope + type.kind + "Collection"
+            )
         ]
         guard kind.isStored else { return entries }
         entries.append(
             Entry(
-                path: object, verbs: kind.verbs.filter { ["get", "update", "patch", "delete"].contains($0) }, schema: name,
-                groupVersionKind: identity, id: scope + type.kind))
+                path: object,
+                verbs: kind.verbs.filter { ["get", "update", "patch", "delete"].contains($0) },
+                schema: name,
+                groupVersionKind: identity,
+                id: scope + type.kind
+            )
+        )
         if type.isNamespaced {
             entries.append(
                 Entry(
-                    path: type.path(namespace: nil), verbs: ["list"], schema: name, groupVersionKind: identity,
-                    id: type.kind + "ForAllNamespaces"))
+                    path: type.path(namespace: nil),
+                    verbs: ["list"],
+                    schema: name,
+                    groupVersionKind: identity,
+                    id: type.kind + "ForAllNamespaces"
+                )
+            )
         }
         for part in kind.subresources {
-            let schema = part.group.isEmpty ? nil : BuiltInKinds.schema(apiVersion: part.group + "/" + part.version, kind: part.kind)?.name
+            let schema =
+                part.group.isEmpty
+                ? nil : BuiltInKinds.schema(apiVersion: part.group + "/" + part.version, kind: part.kind)?.name
             let isOther = !part.group.isEmpty
             entries.append(
                 Entry(
-                    path: object + "/" + part.name, verbs: part.verbs,
+                    path: object + "/" + part.name,
+                    verbs: part.verbs,
                     schema: schema.map(OpenAPISchemas.fullName) ?? name,
                     groupVersionKind: [
                         "group": .string(isOther ? part.group : type.group),
                         "version": .string(isOther ? part.version : type.version), "kind": .string(part.kind),
-                    ], id: scope + type.kind + part.name.prefix(1).uppercased() + part.name.dropFirst()))
+                    ],
+                    id: scope + type.kind + part.name.prefix(1).uppercased() + part.name.dropFirst()
+                )
+            )
         }
         return entries
     }
@@ -117,7 +143,10 @@ enum OpenAPIPaths {
     }
 
     private static func answerSchema(
-        _ operation: Operation, _ entry: Entry, _ kind: Kind, _ schemas: OpenAPISchemas
+        _ operation: Operation,
+        _ entry: Entry,
+        _ kind: Kind,
+        _ schemas: OpenAPISchemas
     ) -> JSON {
         switch operation.action {
         case "list": schemas.reference(OpenAPISchemas.listName(kind))
@@ -141,7 +170,8 @@ enum OpenAPIPaths {
     }
 
     private static func common(_ operation: Operation, _ entry: Entry, _ kind: Kind, schema: Bool) -> [String: JSON] {
-        let group = kind.type.group.isEmpty ? "core" : kind.type.group.split(separator: ".").first.map(String.init) ?? ""
+        let group =
+            kind.type.group.isEmpty ? "core" : kind.type.group.split(separator: ".").first.map(String.init) ?? ""
         let tag = group + "_" + kind.type.version
         return [
             "tags": [.string(tag)], "operationId": .string(operation.action + "_" + tag + "_" + entry.id),
@@ -150,7 +180,10 @@ enum OpenAPIPaths {
     }
 
     private static func version3(
-        _ operation: Operation, _ entry: Entry, _ kind: Kind, _ schemas: OpenAPISchemas
+        _ operation: Operation,
+        _ entry: Entry,
+        _ kind: Kind,
+        _ schemas: OpenAPISchemas
     ) -> JSON {
         var result = common(operation, entry, kind, schema: true)
         if !operation.parameters.isEmpty {
@@ -167,12 +200,17 @@ enum OpenAPIPaths {
             ]
         }
         let answer = content(["application/json", "application/yaml"], answerSchema(operation, entry, kind, schemas))
-        result["responses"] = ["200": ["description": "OK", "content": answer], "401": ["description": "Unauthorized"]]
+        result["responses"] = [
+            "200": ["description": "OK", "content": answer], "401": ["description": "Unauthorized"],
+        ]
         return .object(result)
     }
 
     private static func version2(
-        _ operation: Operation, _ entry: Entry, _ kind: Kind, _ schemas: OpenAPISchemas
+        _ operation: Operation,
+        _ entry: Entry,
+        _ kind: Kind,
+        _ schemas: OpenAPISchemas
     ) -> JSON {
         var result = common(operation, entry, kind, schema: false)
         var parameters = operation.parameters.map { parameter($0, schema: false) }

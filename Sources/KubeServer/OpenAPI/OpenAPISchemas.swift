@@ -42,7 +42,8 @@ struct OpenAPISchemas {
         for message in ["meta.v1.DeleteOptions", "meta.v1.Status"] { require(message) }
         for part in kind.subresources where !part.group.isEmpty {
             let apiVersion = part.group + "/" + part.version
-            guard let schema = BuiltInKinds.schema(apiVersion: apiVersion, kind: part.kind), let name = schema.name else {
+            guard let schema = BuiltInKinds.schema(apiVersion: apiVersion, kind: part.kind), let name = schema.name
+            else {
                 continue
             }
             require(name)
@@ -126,7 +127,9 @@ struct OpenAPISchemas {
             return ["type": "object", "additionalProperties": values]
         case .list:
             let items = schema.element.map { type($0) } ?? ["type": "string"]
-            var node: [String: JSON] = ["type": "array", "items": items, "x-kubernetes-list-type": .string(schema.listType.rawValue)]
+            var node: [String: JSON] = [
+                "type": "array", "items": items, "x-kubernetes-list-type": .string(schema.listType.rawValue),
+            ]
             if !schema.mapKeys.isEmpty { node["x-kubernetes-list-map-keys"] = JSON(schema.mapKeys) }
             return .object(node)
         default: return scalar(schema)
@@ -141,9 +144,12 @@ struct OpenAPISchemas {
         case .quantity: return shared("io.k8s.apimachinery.pkg.api.resource.Quantity", ["type": "string"])
         case .intOrString:
             return shared(
-                "io.k8s.apimachinery.pkg.util.intstr.IntOrString", ["type": "string", "format": "int-or-string"])
+                "io.k8s.apimachinery.pkg.util.intstr.IntOrString",
+                ["type": "string", "format": "int-or-string"]
+            )
         case .time: return shared(OpenAPISchemas.metaPrefix + "Time", ["type": "string", "format": "date-time"])
-        case .microTime: return shared(OpenAPISchemas.metaPrefix + "MicroTime", ["type": "string", "format": "date-time"])
+        case .microTime:
+            return shared(OpenAPISchemas.metaPrefix + "MicroTime", ["type": "string", "format": "date-time"])
         case .fieldsV1: return shared(OpenAPISchemas.metaPrefix + "FieldsV1", ["type": "object"])
         case .rawExtension: return shared("io.k8s.apimachinery.pkg.runtime.RawExtension", ["type": "object"])
         case .rawJSON, .schemaOrBool, .schemaOrArray, .schemaOrStrings: return [:]

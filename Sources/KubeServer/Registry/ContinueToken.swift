@@ -1,7 +1,9 @@
 internal import Foundation
 internal import KubeCore
 
-/// Where the next page of a list begins. Opaque to clients.
+/// Where the next page of a list begins.
+///
+/// Opaque to clients.
 struct ContinueToken {
     /// The version of the first page; -1 = whatever is there now.
     var revision: Int64

@@ -35,7 +35,9 @@ enum Conversion: Sendable {
 
     func present(_ stored: StoredObject) -> KubeObject { present(stored.object) }
 
-    /// The bytes as this version shows them. `apiVersion` is the first key of the canonical form, so it is replaced in place.
+    /// The bytes as this version shows them.
+    ///
+    /// `apiVersion` is the first key of the canonical form, so it is replaced in place.
     func bytes(_ stored: StoredObject) -> [UInt8] {
         switch self {
         case .same: return stored.bytes
@@ -53,7 +55,8 @@ enum Conversion: Sendable {
         ("count", "deprecatedCount"), ("reportingComponent", "reportingController"),
     ]
 
-    private static func rename(_ object: KubeObject, _ fields: [(String, String)], to apiVersion: String) -> KubeObject {
+    private static func rename(_ object: KubeObject, _ fields: [(String, String)], to apiVersion: String) -> KubeObject
+    {
         var members = object.json.objectValue ?? [:]
         for (from, to) in fields {
             if let value = members.removeValue(forKey: from) { members[to] = value }

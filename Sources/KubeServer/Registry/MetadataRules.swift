@@ -14,19 +14,11 @@ enum MetadataRules {
         errors += labels(object["metadata", "labels"], path: "metadata.labels")
         errors += annotations(object["metadata", "annotations"])
         errors += owners(object["metadata", "ownerReferences"]?.arrayValue ?? [])
-        for finalizer in object.finalizers where !isFinalizer(finalizer) {
-            errors.append(
-                FieldError(
-                    "metadata.finalizers", .invalid,
-                    "name is neither a standard finalizer name nor is it fully qualified", badValue: .string(finalizer)))
+        for finalizer in object.finalizers where !LabelSyntax.isQualifiedName(finalizer) {
+            errors.append(FieldError("metadata.finalizers", .invalid, qualifiedNameText, badValue: .string(finalizer)))
         }
         if let old { errors += changes(object, old) }
         return errors
-    }
-
-    private static func isFinalizer(_ text: String) -> Bool {
-        ["orphan", "foregroundDeletion", "kubernetes"].contains(text)
-            || (text.contains("/") && LabelSyntax.isQualifiedName(text))
     }
 
     static func labels(_ json: JSON?, path: String) -> [FieldError] {
@@ -40,8 +32,12 @@ enum MetadataRules {
             if !LabelSyntax.isLabelValue(text) {
                 errors.append(
                     FieldError(
-                        path, .invalid,
-                        text.utf8.count > 63 ? "must be no more than 63 characters" : labelValueText, badValue: value))
+                        path,
+                        .invalid,
+                        text.utf8.count > 63 ? "must be no more than 63 characters" : labelValueText,
+                        badValue: value
+                    )
+                )
             }
         }
         return errors
@@ -79,9 +75,12 @@ enum MetadataRules {
             if let controller {
                 errors.append(
                     FieldError(
-                        "metadata.ownerReferences", .invalid,
+                        "metadata.ownerReferences",
+                        .invalid,
                         "Only one reference can have Controller set to true. Found \"true\" in references for \(controller) and \(name)",
-                        badValue: .array(list)))
+                        badValue: .array(list)
+                    )
+                )
             }
             controller = name
         }
@@ -96,8 +95,11 @@ enum MetadataRules {
                 let list = added.map { "\"\($0)\"" }.joined(separator: ", ")
                 errors.append(
                     FieldError(
-                        "metadata.finalizers", .forbidden,
-                        "no new finalizers can be added if the object is being deleted, found new finalizers []string{\(list)}"))
+                        "metadata.finalizers",
+                        .forbidden,
+                        "no new finalizers can be added if the object is being deleted, found new finalizers []string{\(list)}"
+                    )
+                )
             }
         }
         return errors

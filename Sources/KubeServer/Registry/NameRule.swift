@@ -33,7 +33,8 @@ package enum NameRule: Sendable, Hashable {
     static func subdomainProblem(_ name: String) -> String? {
         if name.utf8.count > 253 { return "must be no more than 253 characters" }
         if LabelSyntax.isSubdomain(name[...]) { return nil }
-        return "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start "
+        return
+            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start "
             + "and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
             + #"'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"#
     }
@@ -41,7 +42,8 @@ package enum NameRule: Sendable, Hashable {
     static func labelProblem(_ name: String) -> String? {
         if name.utf8.count > 63 { return "must be no more than 63 characters" }
         if !name.contains("."), LabelSyntax.isSubdomain(name[...]) { return nil }
-        return "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end "
+        return
+            "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end "
             + "with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
             + "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
     }

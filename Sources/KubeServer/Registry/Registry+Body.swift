@@ -6,7 +6,10 @@ extension Registry {
     ///
     /// - Throws: 400 for a body that is no such object.
     func decode(
-        _ resource: Resource, _ namespace: String, _ body: KubeObject, _ options: WriteOptions
+        _ resource: Resource,
+        _ namespace: String,
+        _ body: KubeObject,
+        _ options: WriteOptions
     ) throws(APIError) -> KubeObject {
         guard case .object = body.json else {
             throw APIError.badRequest("the body must be an object, not \(body.json.text.prefix(40))")
@@ -17,7 +20,8 @@ extension Registry {
         if type.isNamespaced {
             if let given = object.namespace, !given.isEmpty, given != namespace {
                 throw APIError.badRequest(
-                    "the namespace of the provided object does not match the namespace sent on the request")
+                    "the namespace of the provided object does not match the namespace sent on the request"
+                )
             }
             object.namespace = namespace
         } else {
@@ -27,7 +31,8 @@ extension Registry {
         resource.kind.schema.prune(&object.json)
         if !resource.kind.isCustom, let error = resource.kind.schema.typeError(object.json) {
             throw APIError.badRequest(
-                "\(type.kind) in version \"\(type.version)\" cannot be handled as a \(type.kind): \(error)")
+                "\(type.kind) in version \"\(type.version)\" cannot be handled as a \(type.kind): \(error)"
+            )
         }
         resource.kind.schema.applyDefaults(&object.json)
         return object
@@ -39,10 +44,13 @@ extension Registry {
         if object.kind.isEmpty { object["kind"] = .string(type.kind) }
         guard object.apiVersion == type.apiVersion else {
             throw APIError.badRequest(
-                "the API version in the data (\(object.apiVersion)) does not match the expected API version (\(type.apiVersion))")
+                "the API version in the data (\(object.apiVersion)) does not match the expected API version (\(type.apiVersion))"
+            )
         }
         guard object.kind == type.kind else {
-            throw APIError.badRequest("the kind in the data (\(object.kind)) does not match the expected kind (\(type.kind))")
+            throw APIError.badRequest(
+                "the kind in the data (\(object.kind)) does not match the expected kind (\(type.kind))"
+            )
         }
         if object["metadata"]?.objectValue == nil {
             guard object["metadata"]?.isNull ?? true else {
@@ -56,12 +64,17 @@ extension Registry {
         let mode = options.fieldValidation ?? "Warn"
         guard ["Strict", "Warn", "Ignore"].contains(mode) else {
             throw APIError.invalid(
-                ResourceType(group: "meta.k8s.io", version: "v1", plural: "createoptions", kind: "CreateOptions"), "",
+                ResourceType(group: "meta.k8s.io", version: "v1", plural: "createoptions", kind: "CreateOptions"),
+                "",
                 [
                     FieldError(
-                        "fieldValidation", .notSupported, #"supported values: "Ignore", "Strict", "Warn""#,
-                        badValue: .string(mode))
-                ])
+                        "fieldValidation",
+                        .notSupported,
+                        #"supported values: "Ignore", "Strict", "Warn""#,
+                        badValue: .string(mode)
+                    )
+                ]
+            )
         }
         if mode == "Ignore" { return }
         // In-process callers get no warnings, so the walk would be for nothing.
@@ -77,7 +90,8 @@ extension Registry {
         let kind = resource.type.kind
         throw APIError.badRequest(
             "\(kind) in version \"\(resource.type.version)\" cannot be handled as a \(kind): strict decoding error: "
-                + problems.joined(separator: ", "))
+                + problems.joined(separator: ", ")
+        )
     }
 
     /// The object without what only a subresource or the server may set.
@@ -90,7 +104,10 @@ extension Registry {
 
     /// Everything that is wrong with the object by schema and strategy.
     func errors(
-        _ resource: Resource, _ object: KubeObject, old: KubeObject?, _ context: StrategyContext
+        _ resource: Resource,
+        _ object: KubeObject,
+        old: KubeObject?,
+        _ context: StrategyContext
     ) -> [FieldError] {
         var errors = MetadataRules.errors(object, rule: resource.strategy.nameRule, old: old)
         if resource.kind.isCustom { errors += resource.kind.schema.validate(object.json, old: old?.json) }

@@ -4,7 +4,11 @@ internal import KubeStore
 
 extension Registry {
     package func create(
-        _ type: ResourceType, namespace: String?, name: String?, subresource: String?, object: KubeObject,
+        _ type: ResourceType,
+        namespace: String?,
+        name: String?,
+        subresource: String?,
+        object: KubeObject,
         options: WriteOptions
     ) async throws -> KubeObject {
         let resource = try resource(type)
@@ -17,15 +21,20 @@ extension Registry {
         }
         guard resource.kind.isStored else {
             throw APIError(
-                code: 405, reason: .methodNotAllowed,
-                message: "\(type.kind) is a request that this address does not answer")
+                code: 405,
+                reason: .methodNotAllowed,
+                message: "\(type.kind) is a request that this address does not answer"
+            )
         }
         return try await insert(resource, namespace, try decode(resource, namespace, object, options), options)
     }
 
     /// Makes a decoded object: server-owned metadata, admission, validation, write.
     func insert(
-        _ resource: Resource, _ namespace: String, _ decoded: KubeObject, _ options: WriteOptions,
+        _ resource: Resource,
+        _ namespace: String,
+        _ decoded: KubeObject,
+        _ options: WriteOptions,
         apply: Bool = false
     ) async throws -> KubeObject {
         guard (decoded.resourceVersion ?? "").isEmpty else {
@@ -33,8 +42,10 @@ extension Registry {
         }
         guard !resource.isTerminating else {
             throw APIError(
-                code: 405, reason: .methodNotAllowed,
-                message: "create not allowed while custom resource definition is terminating")
+                code: 405,
+                reason: .methodNotAllowed,
+                message: "create not allowed while custom resource definition is terminating"
+            )
         }
         let context = context(resource, dryRun: options.dryRun)
         let prefix = decoded["metadata", "generateName"]?.stringValue ?? ""
@@ -68,17 +79,23 @@ extension Registry {
     }
 
     private func insertOnce(
-        _ resource: Resource, _ namespace: String, _ given: KubeObject, _ options: WriteOptions,
-        _ context: StrategyContext, apply: Bool
+        _ resource: Resource,
+        _ namespace: String,
+        _ given: KubeObject,
+        _ options: WriteOptions,
+        _ context: StrategyContext,
+        apply: Bool
     ) async throws -> KubeObject {
-        var object = withoutStatus(resource, given)
+        var object = resource.strategy.keepsStatusOnCreate ? given : withoutStatus(resource, given)
         let strategy = resource.strategy
         try requireNamespace(resource, namespace, object.name)
         try await strategy.admit(&object, old: nil, context)
+        object = try await mutated(object, old: nil, resource, context)
         do {
             try strategy.prepareForCreate(&object, context)
             let errors = errors(resource, object, old: nil, context)
             if !errors.isEmpty { throw APIError.invalid(resource.type, object.name, errors) }
+            try await admitFinal(object, old: nil, resource, context)
             if !apply { object = recorded(resource, live: nil, object, options, subresource: nil) }
             if options.dryRun {
                 if store.find(resource.storage, namespace: namespace, name: object.name) != nil {
@@ -88,8 +105,13 @@ extension Registry {
                 return object
             }
             let write = StoreWrite(
-                resource: resource.storage, namespace: namespace, name: object.name, precondition: .absent, action: .put,
-                object: resource.conversion.keep(object))
+                resource: resource.storage,
+                namespace: namespace,
+                name: object.name,
+                precondition: .absent,
+                action: .put,
+                object: resource.conversion.keep(object)
+            )
             let stored: StoredObject
             do throws(StoreError) {
                 stored = try await store.commit(write)
@@ -105,14 +127,26 @@ extension Registry {
         }
     }
 
-    /// Field ownership after a write that is no apply. Callers that name no manager own nothing.
+    /// Field ownership after a write that is no apply.
+    ///
+    /// Callers that name no manager own nothing.
     func recorded(
-        _ resource: Resource, live: KubeObject?, _ object: KubeObject, _ options: WriteOptions, subresource: String?
+        _ resource: Resource,
+        live: KubeObject?,
+        _ object: KubeObject,
+        _ options: WriteOptions,
+        subresource: String?
     ) -> KubeObject {
         guard let manager = options.fieldManager, !manager.isEmpty else { return object }
         return ManagedFields.update(
-            live: live, updated: object, manager: manager, subresource: subresource,
-            apiVersion: resource.type.apiVersion, now: now, schema: resource.kind.schema)
+            live: live,
+            updated: object,
+            manager: manager,
+            subresource: subresource,
+            apiVersion: resource.type.apiVersion,
+            now: now,
+            schema: resource.kind.schema
+        )
     }
 
     /// - Throws: 404 when the namespace is not there, 403 when it is being deleted.
@@ -123,11 +157,16 @@ extension Registry {
         }
         guard found.isTerminating else { return }
         var error = APIError.forbidden(
-            resource.type, name, "unable to create new content in namespace \(namespace) because it is being terminated")
+            resource.type,
+            name,
+            "unable to create new content in namespace \(namespace) because it is being terminated"
+        )
         error.causes = [
             APIError.Cause(
-                reason: "NamespaceTerminating", message: "namespace \(namespace) is being terminated",
-                field: "metadata.namespace")
+                reason: "NamespaceTerminating",
+                message: "namespace \(namespace) is being terminated",
+                field: "metadata.namespace"
+            )
         ]
         throw error
     }
@@ -142,8 +181,12 @@ extension Registry {
 extension APIError {
     static func forbidden(_ type: ResourceType, _ name: String, _ detail: String) -> APIError {
         APIError(
-            code: 403, reason: .forbidden,
-            message: "\(type.groupResource) \"\(name)\" is forbidden: \(detail)", name: name, group: type.group,
-            kind: type.plural)
+            code: 403,
+            reason: .forbidden,
+            message: "\(type.groupResource) \"\(name)\" is forbidden: \(detail)",
+            name: name,
+            group: type.group,
+            kind: type.plural
+        )
     }
 }

@@ -23,7 +23,8 @@ extension Registry {
             // It was checked before it was stored; only a changed rule of ours gets here. Its old kinds stay.
             configuration.logger.error(
                 "custom resource definition does not compile",
-                metadata: ["name": "\(definition.name)", "error": "\(error)"])
+                metadata: ["name": "\(definition.name)", "error": "\(error)"]
+            )
             return
         }
         let index = kinds.first { $0.type.version == $0.storageVersion }.map(Registry.fieldIndex)
@@ -31,11 +32,16 @@ extension Registry {
             var storageType = kind.type
             storageType.version = kind.storageVersion
             return Resource(
-                kind: kind, storage: storageType.groupResource, storageType: storageType, strategy: CustomStrategy(),
+                kind: kind,
+                storage: storageType.groupResource,
+                storageType: storageType,
+                strategy: CustomStrategy(),
                 conversion: storageType == kind.type
                     ? .same : .apiVersion(served: kind.type.apiVersion, kept: storageType.apiVersion),
-                index: index ?? Registry.fieldIndex(kind), definitionName: definition.name,
-                isTerminating: definition.isTerminating)
+                index: index ?? Registry.fieldIndex(kind),
+                definitionName: definition.name,
+                isTerminating: definition.isTerminating
+            )
         }
         table.replace(definition: definition.name, with: resources)
     }
@@ -65,7 +71,8 @@ extension Registry {
         } catch {
             configuration.logger.warning(
                 "deleting custom resources failed, trying again",
-                metadata: ["definition": "\(name)", "error": "\(error)"])
+                metadata: ["definition": "\(name)", "error": "\(error)"]
+            )
         }
     }
 }

@@ -4,14 +4,20 @@ internal import KubeStore
 extension Registry {
     @discardableResult
     package func delete(
-        _ type: ResourceType, namespace: String?, name: String, options: DeleteOptions
+        _ type: ResourceType,
+        namespace: String?,
+        name: String,
+        options: DeleteOptions
     ) async throws -> KubeObject? {
         let resource = try resource(type)
         return try await remove(resource, try self.namespace(resource, namespace), name, options)
     }
 
     package func deleteCollection(
-        _ type: ResourceType, namespace: String?, selection: ListOptions, options: DeleteOptions
+        _ type: ResourceType,
+        namespace: String?,
+        selection: ListOptions,
+        options: DeleteOptions
     ) async throws {
         let resource = try resource(type)
         let page = try await page(resource, namespace, selection)
@@ -32,7 +38,10 @@ extension Registry {
 
     /// Marks or removes one object: finalizers and grace decide.
     func remove(
-        _ resource: Resource, _ namespace: String, _ name: String, _ options: DeleteOptions
+        _ resource: Resource,
+        _ namespace: String,
+        _ name: String,
+        _ options: DeleteOptions
     ) async throws -> KubeObject {
         let context = context(resource, dryRun: options.dryRun)
         for _ in 0..<64 {
@@ -40,12 +49,20 @@ extension Registry {
             let old = resource.conversion.present(stored)
             try Registry.check(options, old, resource.type)
             try resource.strategy.validateDelete(old, context)
-            guard let object = marked(resource, old, options, context) else { return old }
-            let ends = Registry.isFinished(object)
+            try await admitFinal(nil, old: old, resource, context)
+            guard let marked = marked(resource, old, options, context) else { return old }
+            let ends = Registry.isFinished(marked)
+            // What goes at once was never terminating; a pod's last state says that it was killed.
+            let object = ends && !old.isTerminating && resource.storage != "pods" ? old : marked
             if options.dryRun { return object }
             let write = StoreWrite(
-                resource: resource.storage, namespace: namespace, name: name, precondition: .revision(stored.revision),
-                action: ends ? .delete : .put, object: resource.conversion.keep(ends ? object : object))
+                resource: resource.storage,
+                namespace: namespace,
+                name: name,
+                precondition: .revision(stored.revision),
+                action: ends ? .delete : .put,
+                object: resource.conversion.keep(object)
+            )
             do throws(StoreError) {
                 let result = resource.conversion.present(try await store.commit(write))
                 if ends { RequestScope.current?.markDeleted() }
@@ -65,21 +82,28 @@ extension Registry {
     private static func check(_ options: DeleteOptions, _ old: KubeObject, _ type: ResourceType) throws(APIError) {
         if let uid = options.preconditionUID, uid != old.uid {
             throw APIError.conflict(
-                type, old.name,
+                type,
+                old.name,
                 "the UID in the precondition (\(uid)) does not match the UID in record (\(old.uid)). "
-                    + "The object might have been deleted and then recreated")
+                    + "The object might have been deleted and then recreated"
+            )
         }
         if let version = options.preconditionResourceVersion, version != old.resourceVersion {
             throw APIError.conflict(
-                type, old.name,
+                type,
+                old.name,
                 "the ResourceVersion in the precondition (\(version)) does not match the ResourceVersion in record "
-                    + "(\(old.resourceVersion ?? "")). The object might have been modified")
+                    + "(\(old.resourceVersion ?? "")). The object might have been modified"
+            )
         }
     }
 
     /// The object as the deletion leaves it; nil when it is being deleted already and nothing changes.
     private func marked(
-        _ resource: Resource, _ old: KubeObject, _ options: DeleteOptions, _ context: StrategyContext
+        _ resource: Resource,
+        _ old: KubeObject,
+        _ options: DeleteOptions,
+        _ context: StrategyContext
     ) -> KubeObject? {
         var object = old
         var finalizers = old.finalizers
@@ -113,13 +137,6 @@ extension Registry {
                 object["metadata", "generation"] = JSON(old.generation + 1)
             }
             resource.strategy.prepareForDelete(&object, context)
-        }
-        if Registry.isFinished(object), !old.isTerminating {
-            // Removed at once: watchers see the last state without a deletion mark.
-            var last = old
-            last["metadata", "deletionTimestamp"] = object["metadata", "deletionTimestamp"]
-            last["metadata", "deletionGracePeriodSeconds"] = 0
-            return last
         }
         return object
     }

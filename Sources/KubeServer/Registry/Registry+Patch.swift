@@ -3,7 +3,11 @@ internal import KubeStore
 
 extension Registry {
     package func patch(
-        _ type: ResourceType, namespace: String?, name: String, subresource: String?, patch: Patch,
+        _ type: ResourceType,
+        namespace: String?,
+        name: String,
+        subresource: String?,
+        patch: Patch,
         options: WriteOptions
     ) async throws -> KubeObject {
         let resource = try resource(type)
@@ -18,9 +22,11 @@ extension Registry {
         }
         if case .strategic = patch, resource.kind.isCustom {
             throw APIError(
-                code: 415, reason: .unsupportedMediaType,
+                code: 415,
+                reason: .unsupportedMediaType,
                 message: "the body of the request was in an unknown format - accepted media types include: "
-                    + "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml")
+                    + "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"
+            )
         }
         if subresource == "scale" {
             return try await updateScale(resource, namespace, name, options) { scale in
@@ -49,7 +55,11 @@ extension Registry {
 
     /// Server-side apply: makes the object or merges the manager's fields into it.
     private func apply(
-        _ resource: Resource, _ namespace: String, _ name: String, _ subresource: String?, _ body: KubeObject,
+        _ resource: Resource,
+        _ namespace: String,
+        _ name: String,
+        _ subresource: String?,
+        _ body: KubeObject,
         _ options: WriteOptions
     ) async throws -> KubeObject {
         guard let manager = options.fieldManager, !manager.isEmpty else {
@@ -65,7 +75,8 @@ extension Registry {
         if applied.name.isEmpty { applied.name = name }
         guard applied.name == name else {
             throw APIError.badRequest(
-                "the name of the object (\(applied.name)) does not match the name on the URL (\(name))")
+                "the name of the object (\(applied.name)) does not match the name on the URL (\(name))"
+            )
         }
         if subresource == "scale" {
             return try await updateScale(resource, namespace, name, options) { scale in
@@ -79,8 +90,10 @@ extension Registry {
                 guard subresource == nil else { throw APIError.notFound(resource.type, name) }
                 guard request.uid.isEmpty else {
                     throw APIError.conflict(
-                        resource.type, name,
-                        "uid mismatch: the provided object specified uid \(request.uid), and no existing object was found")
+                        resource.type,
+                        name,
+                        "uid mismatch: the provided object specified uid \(request.uid), and no existing object was found"
+                    )
                 }
                 do {
                     return try await applyNew(resource, namespace, request, manager, options)
@@ -91,8 +104,15 @@ extension Registry {
             do {
                 return try await change(resource, namespace, name, subresource, options, isApply: true) { live in
                     var merged = try ManagedFields.apply(
-                        live: live, applied: request, manager: manager, force: options.force, subresource: subresource,
-                        apiVersion: resource.type.apiVersion, now: self.now, schema: resource.kind.schema)
+                        live: live,
+                        applied: request,
+                        manager: manager,
+                        force: options.force,
+                        subresource: subresource,
+                        apiVersion: resource.type.apiVersion,
+                        now: self.now,
+                        schema: resource.kind.schema
+                    )
                     if request.resourceVersion == nil { merged.resourceVersion = nil }
                     return merged
                 }
@@ -104,11 +124,22 @@ extension Registry {
     }
 
     private func applyNew(
-        _ resource: Resource, _ namespace: String, _ applied: KubeObject, _ manager: String, _ options: WriteOptions
+        _ resource: Resource,
+        _ namespace: String,
+        _ applied: KubeObject,
+        _ manager: String,
+        _ options: WriteOptions
     ) async throws -> KubeObject {
         let merged = try ManagedFields.apply(
-            live: nil, applied: applied, manager: manager, force: options.force, subresource: nil,
-            apiVersion: resource.type.apiVersion, now: now, schema: resource.kind.schema)
+            live: nil,
+            applied: applied,
+            manager: manager,
+            force: options.force,
+            subresource: nil,
+            apiVersion: resource.type.apiVersion,
+            now: now,
+            schema: resource.kind.schema
+        )
         var decoded = try decode(resource, namespace, merged, options)
         decoded.resourceVersion = nil
         return try await insert(resource, namespace, decoded, options, apply: true)
@@ -116,7 +147,10 @@ extension Registry {
 
     /// Checks the applied fields alone: defaults must not become the manager's.
     private func validateApplied(
-        _ resource: Resource, _ namespace: String, _ applied: inout KubeObject, _ options: WriteOptions
+        _ resource: Resource,
+        _ namespace: String,
+        _ applied: inout KubeObject,
+        _ options: WriteOptions
     ) throws(APIError) {
         guard !applied.apiVersion.isEmpty, !applied.kind.isEmpty else {
             throw APIError.badRequest("apiVersion and kind must be set in an applied object")

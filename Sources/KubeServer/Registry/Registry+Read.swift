@@ -12,7 +12,10 @@ package struct ByteList: Sendable {
 
 extension Registry {
     package func get(
-        _ type: ResourceType, namespace: String?, name: String, subresource: String?
+        _ type: ResourceType,
+        namespace: String?,
+        name: String,
+        subresource: String?
     ) async throws -> KubeObject {
         let resource = try resource(type)
         let stored = try current(resource, try self.namespace(resource, namespace), name)
@@ -33,8 +36,11 @@ extension Registry {
         let resource = try resource(type)
         let page = try await page(resource, namespace, options)
         return KubeList(
-            items: page.objects.map { resource.conversion.present($0) }, resourceVersion: String(page.revision),
-            continueToken: page.continueToken, remainingItemCount: page.remaining)
+            items: page.objects.map { resource.conversion.present($0) },
+            resourceVersion: String(page.revision),
+            continueToken: page.continueToken,
+            remainingItemCount: page.remaining
+        )
     }
 
     /// The list joined from the stored bytes.
@@ -55,8 +61,11 @@ extension Registry {
         JSON.object(metadata).appendBytes(to: &bytes)
         bytes.append(UInt8(ascii: "}"))
         return ByteList(
-            bytes: bytes, resourceVersion: String(page.revision), continueToken: page.continueToken,
-            remainingItemCount: page.remaining)
+            bytes: bytes,
+            resourceVersion: String(page.revision),
+            continueToken: page.continueToken,
+            remainingItemCount: page.remaining
+        )
     }
 
     struct Page {
@@ -69,7 +78,10 @@ extension Registry {
     func page(_ resource: Resource, _ namespace: String?, _ options: ListOptions) async throws -> Page {
         let namespace = resource.type.isNamespaced ? namespace ?? "" : ""
         let selection = try Selection(
-            resource, labelSelector: options.labelSelector, fieldSelector: options.fieldSelector)
+            resource,
+            labelSelector: options.labelSelector,
+            fieldSelector: options.fieldSelector
+        )
         var objects: [StoredObject]
         let revision: Int64
         var after: String?
@@ -102,7 +114,9 @@ extension Registry {
     private func cut(_ objects: [StoredObject], _ revision: Int64, _ selection: Selection, _ limit: Int?) -> Page {
         guard let limit, limit > 0 else {
             return Page(
-                objects: selection.isEverything ? objects : objects.filter { selection.matches($0) }, revision: revision)
+                objects: selection.isEverything ? objects : objects.filter { selection.matches($0) },
+                revision: revision
+            )
         }
         var chosen: [StoredObject] = []
         var position = objects.startIndex
@@ -114,13 +128,19 @@ extension Registry {
         let isMore = selection.isEverything ? !rest.isEmpty : rest.contains { selection.matches($0) }
         guard isMore, let last = chosen.last else { return Page(objects: chosen, revision: revision) }
         return Page(
-            objects: chosen, revision: revision, continueToken: ContinueToken(revision: revision, after: last.key).text,
-            remaining: selection.isEverything ? rest.count : nil)
+            objects: chosen,
+            revision: revision,
+            continueToken: ContinueToken(revision: revision, after: last.key).text,
+            remaining: selection.isEverything ? rest.count : nil
+        )
     }
 
     /// A first page by the rules of resourceVersion and resourceVersionMatch.
     private func versioned(
-        _ resource: Resource, _ namespace: String, _ selection: Selection, _ options: ListOptions
+        _ resource: Resource,
+        _ namespace: String,
+        _ selection: Selection,
+        _ options: ListOptions
     ) async throws -> ([StoredObject], Int64) {
         let match = options.resourceVersionMatch ?? ""
         let wanted = try Registry.revision(options.resourceVersion)
@@ -129,18 +149,28 @@ extension Registry {
             if (options.resourceVersion ?? "").isEmpty {
                 errors.append(
                     FieldError(
-                        "resourceVersionMatch", .forbidden,
-                        "resourceVersionMatch is forbidden unless resourceVersion is provided"))
+                        "resourceVersionMatch",
+                        .forbidden,
+                        "resourceVersionMatch is forbidden unless resourceVersion is provided"
+                    )
+                )
             } else if match != "Exact", match != "NotOlderThan" {
                 errors.append(
                     FieldError(
-                        "resourceVersionMatch", .notSupported, #"supported values: "Exact", "NotOlderThan", """#,
-                        badValue: .string(match)))
+                        "resourceVersionMatch",
+                        .notSupported,
+                        #"supported values: "Exact", "NotOlderThan", """#,
+                        badValue: .string(match)
+                    )
+                )
             } else if match == "Exact", wanted == 0 {
                 errors.append(
                     FieldError(
-                        "resourceVersionMatch", .forbidden,
-                        #"resourceVersionMatch "exact" is forbidden for resourceVersion "0""#))
+                        "resourceVersionMatch",
+                        .forbidden,
+                        #"resourceVersionMatch "exact" is forbidden for resourceVersion "0""#
+                    )
+                )
             }
             if !errors.isEmpty { throw Registry.invalidListOptions(errors) }
         }
@@ -167,10 +197,12 @@ extension Registry {
         if store.revision >= revision { return }
         if await store.waitFor(revision, seconds: 3) { return }
         throw APIError(
-            code: 504, reason: .timeout,
+            code: 504,
+            reason: .timeout,
             message: "Timeout: Too large resource version: \(revision), current: \(store.revision)",
             causes: [APIError.Cause(reason: "ResourceVersionTooLarge", message: "Too large resource version")],
-            retryAfterSeconds: 1)
+            retryAfterSeconds: 1
+        )
     }
 
     /// 0 for nil, empty and "0".
@@ -178,7 +210,8 @@ extension Registry {
         guard let text, !text.isEmpty else { return 0 }
         guard let revision = Int64(text), revision >= 0 else {
             throw APIError.badRequest(
-                "Invalid value: \"\(text)\": strconv.ParseUint: parsing \"\(text)\": invalid syntax")
+                "Invalid value: \"\(text)\": strconv.ParseUint: parsing \"\(text)\": invalid syntax"
+            )
         }
         return revision
     }

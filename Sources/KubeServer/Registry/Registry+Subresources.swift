@@ -4,7 +4,11 @@ internal import KubeStore
 extension Registry {
     /// POST on a subresource.
     func createSubresource(
-        _ resource: Resource, _ namespace: String, _ name: String, _ subresource: String, _ body: KubeObject,
+        _ resource: Resource,
+        _ namespace: String,
+        _ name: String,
+        _ subresource: String,
+        _ body: KubeObject,
         _ options: WriteOptions
     ) async throws -> KubeObject {
         switch (resource.storage, subresource) {
@@ -21,26 +25,41 @@ extension Registry {
 
     /// Assigns a pod to a node, once.
     func bind(
-        _ namespace: String, _ name: String, _ binding: KubeObject, _ options: WriteOptions
+        _ namespace: String,
+        _ name: String,
+        _ binding: KubeObject,
+        _ options: WriteOptions
     ) async throws -> KubeObject {
         let resource = try resource(.pods)
         guard let node = binding["target", "name"]?.stringValue, !node.isEmpty else {
             throw APIError.invalid(
-                .bindings, name, [FieldError("target.name", .required)])
+                .bindings,
+                name,
+                [FieldError("target.name", .required)]
+            )
         }
         let kind = binding["target", "kind"]?.stringValue ?? ""
         guard kind.isEmpty || kind == "Node" else {
             throw APIError.invalid(
-                .bindings, name,
+                .bindings,
+                name,
                 [
                     FieldError(
-                        "target.kind", .notSupported, #"supported values: "Node", "<empty>""#, badValue: .string(kind))
-                ])
+                        "target.kind",
+                        .notSupported,
+                        #"supported values: "Node", "<empty>""#,
+                        badValue: .string(kind)
+                    )
+                ]
+            )
         }
         _ = try await change(resource, namespace, name, "binding", options) { pod in
             if !binding.uid.isEmpty, binding.uid != pod.uid {
                 throw APIError.conflict(
-                    .pods, name, "Precondition failed: UID in precondition: \(binding.uid), UID in object meta: \(pod.uid)")
+                    .pods,
+                    name,
+                    "Precondition failed: UID in precondition: \(binding.uid), UID in object meta: \(pod.uid)"
+                )
             }
             guard !pod.isTerminating else {
                 throw APIError.conflict(.pods, name, "pod \(name) is being deleted, cannot be assigned to a host")
@@ -57,7 +76,9 @@ extension Registry {
             bound.labels.merge(binding.labels) { _, new in new }
             bound["status", "conditions"] = Conditions.set(
                 pod["status", "conditions"],
-                ["type": "PodScheduled", "status": "True", "lastProbeTime": .null], now: self.now)
+                ["type": "PodScheduled", "status": "True", "lastProbeTime": .null],
+                now: self.now
+            )
             return bound
         }
         return Registry.success
@@ -65,7 +86,11 @@ extension Registry {
 
     /// Deletes a pod if its disruption budgets allow.
     private func evict(
-        _ resource: Resource, _ namespace: String, _ name: String, _ eviction: KubeObject, _ options: WriteOptions
+        _ resource: Resource,
+        _ namespace: String,
+        _ name: String,
+        _ eviction: KubeObject,
+        _ options: WriteOptions
     ) async throws -> KubeObject {
         let pod = try current(resource, namespace, name)
         var deletion = DeleteOptions(
@@ -74,7 +99,8 @@ extension Registry {
                 .flatMap(DeleteOptions.Propagation.init),
             preconditionUID: eviction["deleteOptions", "preconditions", "uid"]?.stringValue,
             preconditionResourceVersion: eviction["deleteOptions", "preconditions", "resourceVersion"]?.stringValue,
-            dryRun: options.dryRun)
+            dryRun: options.dryRun
+        )
         if eviction["deleteOptions", "dryRun"]?.stringArray?.contains("All") == true { deletion.dryRun = true }
         let phase = pod.object["status", "phase"]?.stringValue ?? "Pending"
         let isHarmless = ["Succeeded", "Failed", "Pending"].contains(phase) || pod.isTerminating
@@ -92,12 +118,17 @@ extension Registry {
         guard let budget = matching.first else { return }
         guard matching.count == 1 else {
             throw APIError.internalError(
-                "this pod has more than one PodDisruptionBudget, which the eviction subresource does not support")
+                "this pod has more than one PodDisruptionBudget, which the eviction subresource does not support"
+            )
         }
         let name = budget.name
         let time = now
         _ = try await change(
-            budgets, pod.namespace, name, "status", WriteOptions(dryRun: isDryRun)
+            budgets,
+            pod.namespace,
+            name,
+            "status",
+            WriteOptions(dryRun: isDryRun)
         ) { live in
             let allowed = live["status", "disruptionsAllowed"]?.intValue ?? 0
             let isSettled = live.observedGeneration >= live.generation
@@ -108,10 +139,12 @@ extension Registry {
                         + "and has \(live["status", "currentHealthy"]?.intValue ?? 0) currently"
                     : "The disruption budget \(name) is still being processed by the server."
                 throw APIError(
-                    code: 429, reason: .tooManyRequests,
+                    code: 429,
+                    reason: .tooManyRequests,
                     message: "Cannot evict pod as it would violate the pod's disruption budget.",
                     causes: [APIError.Cause(reason: "DisruptionBudget", message: detail)],
-                    retryAfterSeconds: isSettled ? nil : 10)
+                    retryAfterSeconds: isSettled ? nil : 10
+                )
             }
             var spent = live
             spent["status", "disruptionsAllowed"] = JSON(allowed - 1)
@@ -122,37 +155,62 @@ extension Registry {
 
     /// A token for a service account, bound to a pod, secret or node when asked.
     private func issueToken(
-        _ resource: Resource, _ namespace: String, _ name: String, _ request: KubeObject, _ options: WriteOptions
+        _ resource: Resource,
+        _ namespace: String,
+        _ name: String,
+        _ request: KubeObject,
+        _ options: WriteOptions
     ) async throws -> KubeObject {
         let account = try current(resource, namespace, name)
         guard let issuer = tokenIssuer else {
             throw APIError(
-                code: 503, reason: .serviceUnavailable, message: "this server has no key to sign service-account tokens")
+                code: 503,
+                reason: .serviceUnavailable,
+                message: "this server has no key to sign service-account tokens"
+            )
         }
         let type = ResourceType(
-            group: "authentication.k8s.io", version: "v1", plural: "tokenrequests", kind: "TokenRequest")
+            group: "authentication.k8s.io",
+            version: "v1",
+            plural: "tokenrequests",
+            kind: "TokenRequest"
+        )
         let seconds = request["spec", "expirationSeconds"]?.intValue ?? 3600
         guard seconds >= 600 else {
             throw APIError.invalid(
-                type, "",
+                type,
+                "",
                 [
                     FieldError(
-                        "spec.expirationSeconds", .invalid, "may not specify a duration less than 10 minutes",
-                        badValue: JSON(seconds))
-                ])
+                        "spec.expirationSeconds",
+                        .invalid,
+                        "may not specify a duration less than 10 minutes",
+                        badValue: JSON(seconds)
+                    )
+                ]
+            )
         }
         guard seconds <= 1 << 32 else {
             throw APIError.invalid(
-                type, "",
+                type,
+                "",
                 [
                     FieldError(
-                        "spec.expirationSeconds", .invalid, "may not specify a duration larger than 2^32 seconds",
-                        badValue: JSON(seconds))
-                ])
+                        "spec.expirationSeconds",
+                        .invalid,
+                        "may not specify a duration larger than 2^32 seconds",
+                        badValue: JSON(seconds)
+                    )
+                ]
+            )
         }
         var order = TokenOrder(
-            namespace: namespace, serviceAccount: name, serviceAccountUID: account.object.uid,
-            audiences: request["spec", "audiences"]?.stringArray ?? [], expirationSeconds: seconds)
+            namespace: namespace,
+            serviceAccount: name,
+            serviceAccountUID: account.object.uid,
+            audiences: request["spec", "audiences"]?.stringArray ?? [],
+            expirationSeconds: seconds
+        )
         if let reference = request["spec", "boundObjectRef"], !reference.isNull {
             try bindToken(&order, reference, namespace)
         }
@@ -179,9 +237,11 @@ extension Registry {
         let bound = try current(try resource(type), type.isNamespaced ? namespace : "", name)
         if let uid = reference["uid"]?.stringValue, !uid.isEmpty, uid != bound.object.uid {
             throw APIError.conflict(
-                type, name,
+                type,
+                name,
                 "the UID in the bound object reference (\(uid)) does not match the UID in record. "
-                    + "The object might have been deleted and then recreated")
+                    + "The object might have been deleted and then recreated"
+            )
         }
         order.boundObject = TokenOrder.BoundObject(apiVersion: "v1", kind: kind, name: name, uid: bound.object.uid)
         guard kind == "Pod" else { return }
@@ -189,12 +249,17 @@ extension Registry {
         guard account == order.serviceAccount else {
             throw APIError.badRequest(
                 "cannot bind token for serviceaccount \"\(order.serviceAccount)\" to pod running with different "
-                    + "serviceaccount name.")
+                    + "serviceaccount name."
+            )
         }
         if let nodeName = bound.object["spec", "nodeName"]?.stringValue, !nodeName.isEmpty {
             let node = store.find("nodes", namespace: "", name: nodeName)
             order.node = TokenOrder.BoundObject(
-                apiVersion: "v1", kind: "Node", name: nodeName, uid: node?.object.uid ?? "")
+                apiVersion: "v1",
+                kind: "Node",
+                name: nodeName,
+                uid: node?.object.uid ?? ""
+            )
         }
     }
 }

@@ -3,7 +3,11 @@ internal import KubeStore
 
 extension Registry {
     package func update(
-        _ type: ResourceType, namespace: String?, name: String, subresource: String?, object: KubeObject,
+        _ type: ResourceType,
+        namespace: String?,
+        name: String,
+        subresource: String?,
+        object: KubeObject,
         options: WriteOptions
     ) async throws -> KubeObject {
         let resource = try resource(type)
@@ -16,7 +20,8 @@ extension Registry {
         if body.name.isEmpty { body.name = name }
         guard body.name == name else {
             throw APIError.badRequest(
-                "the name of the object (\(body.name)) does not match the name on the URL (\(name))")
+                "the name of the object (\(body.name)) does not match the name on the URL (\(name))"
+            )
         }
         if resource.kind.allowsCreateOnUpdate, subresource == nil,
             store.find(resource.storage, namespace: namespace, name: name) == nil
@@ -26,11 +31,17 @@ extension Registry {
         }
         if (body.resourceVersion ?? "").isEmpty, !resource.kind.allowsUnconditionalUpdate {
             throw APIError.invalid(
-                resource.type, name,
+                resource.type,
+                name,
                 [
                     FieldError(
-                        "metadata.resourceVersion", .invalid, "must be specified for an update", badValue: .int(0))
-                ])
+                        "metadata.resourceVersion",
+                        .invalid,
+                        "must be specified for an update",
+                        badValue: .int(0)
+                    )
+                ]
+            )
         }
         let decoded = body
         return try await change(resource, namespace, name, subresource, options, isDecoded: true) { _ in decoded }
@@ -40,8 +51,14 @@ extension Registry {
     ///
     /// A result without resourceVersion takes whatever is there; one with another than the present fails with 409.
     func change(
-        _ resource: Resource, _ namespace: String, _ name: String, _ subresource: String?, _ options: WriteOptions,
-        isDecoded: Bool = false, isApply: Bool = false, transform: (KubeObject) async throws -> KubeObject
+        _ resource: Resource,
+        _ namespace: String,
+        _ name: String,
+        _ subresource: String?,
+        _ options: WriteOptions,
+        isDecoded: Bool = false,
+        isApply: Bool = false,
+        transform: (KubeObject) async throws -> KubeObject
     ) async throws -> KubeObject {
         for _ in 0..<64 {
             let stored = try current(resource, namespace, name)
@@ -49,8 +66,15 @@ extension Registry {
             var given = try await transform(old)
             if !isDecoded { given = try decode(resource, namespace, given, options) }
             if let result = try await replace(
-                resource, namespace, stored, old, given, subresource, options, isApply: isApply)
-            {
+                resource,
+                namespace,
+                stored,
+                old,
+                given,
+                subresource,
+                options,
+                isApply: isApply
+            ) {
                 return result
             }
         }
@@ -59,14 +83,21 @@ extension Registry {
 
     /// One attempt; nil when the object changed meanwhile and the attempt may be repeated.
     private func replace(
-        _ resource: Resource, _ namespace: String, _ stored: StoredObject, _ old: KubeObject, _ given: KubeObject,
-        _ subresource: String?, _ options: WriteOptions, isApply: Bool
+        _ resource: Resource,
+        _ namespace: String,
+        _ stored: StoredObject,
+        _ old: KubeObject,
+        _ given: KubeObject,
+        _ subresource: String?,
+        _ options: WriteOptions,
+        isApply: Bool
     ) async throws -> KubeObject? {
         let type = resource.type
         let name = old.name
         guard given.name == name else {
             throw APIError.badRequest(
-                "the name of the object (\(given.name)) does not match the name on the URL (\(name))")
+                "the name of the object (\(given.name)) does not match the name on the URL (\(name))"
+            )
         }
         let wanted = given.resourceVersion ?? ""
         if !wanted.isEmpty, wanted != stored.resourceVersion {
@@ -74,31 +105,53 @@ extension Registry {
         }
         if !given.uid.isEmpty, given.uid != old.uid {
             throw APIError.conflict(
-                type, name, "Precondition failed: UID in precondition: \(given.uid), UID in object meta: \(old.uid)")
+                type,
+                name,
+                "Precondition failed: UID in precondition: \(given.uid), UID in object meta: \(old.uid)"
+            )
         }
         let context = context(resource, subresource: subresource, dryRun: options.dryRun)
         var object = isolate(resource, given, old: old, subresource)
         object["metadata"] = Registry.metadata(object, old: old)
         try await resource.strategy.admit(&object, old: old, context)
-        try resource.strategy.prepareForUpdate(&object, old: old, context)
-        countGeneration(resource, &object, old: old)
-        if object == old { return old }
-        let errors = errors(resource, object, old: old, context)
-        if !errors.isEmpty { throw APIError.invalid(type, name, errors) }
+        object = try await mutated(object, old: old, resource, context)
+        do {
+            try resource.strategy.prepareForUpdate(&object, old: old, context)
+            countGeneration(resource, &object, old: old, subresource)
+            if object == old { return old }
+            let errors = errors(resource, object, old: old, context)
+            if !errors.isEmpty { throw APIError.invalid(type, name, errors) }
+            try await admitFinal(object, old: old, resource, context)
+        } catch {
+            await resource.strategy.finish(object, old: old, isCommitted: false, context)
+            throw error
+        }
         if !isApply { object = recorded(resource, live: old, object, options, subresource: subresource) }
-        if options.dryRun { return object }
+        if options.dryRun {
+            await resource.strategy.finish(object, old: old, isCommitted: false, context)
+            return object
+        }
         return try await write(resource, namespace, stored, old, object, context)
     }
 
     private func write(
-        _ resource: Resource, _ namespace: String, _ stored: StoredObject, _ old: KubeObject, _ object: KubeObject,
+        _ resource: Resource,
+        _ namespace: String,
+        _ stored: StoredObject,
+        _ old: KubeObject,
+        _ object: KubeObject,
         _ context: StrategyContext
     ) async throws -> KubeObject? {
         // The last finalizer went: this write ends the object.
         let ends = Registry.isFinished(object)
         let write = StoreWrite(
-            resource: resource.storage, namespace: namespace, name: old.name, precondition: .revision(stored.revision),
-            action: ends ? .delete : .put, object: resource.conversion.keep(object))
+            resource: resource.storage,
+            namespace: namespace,
+            name: old.name,
+            precondition: .revision(stored.revision),
+            action: ends ? .delete : .put,
+            object: resource.conversion.keep(object)
+        )
         if !ends, write.encoded.isSame(as: stored.encoded) { return old }
         do throws(StoreError) {
             let result = resource.conversion.present(try await store.commit(write))
@@ -145,7 +198,10 @@ extension Registry {
 
     /// Keeps the parts that this address does not change.
     private func isolate(
-        _ resource: Resource, _ given: KubeObject, old: KubeObject, _ subresource: String?
+        _ resource: Resource,
+        _ given: KubeObject,
+        old: KubeObject,
+        _ subresource: String?
     ) -> KubeObject {
         var object = given
         guard let subresource else {
@@ -173,8 +229,14 @@ extension Registry {
         return result
     }
 
-    private func countGeneration(_ resource: Resource, _ object: inout KubeObject, old: KubeObject) {
-        guard resource.strategy.tracksGeneration else { return }
+    private func countGeneration(
+        _ resource: Resource,
+        _ object: inout KubeObject,
+        old: KubeObject,
+        _ subresource: String?
+    ) {
+        // A binding is no change of the user's intent.
+        guard resource.strategy.tracksGeneration, subresource != "binding" else { return }
         if Registry.content(resource, object) != Registry.content(resource, old) {
             object["metadata", "generation"] = JSON(old.generation + 1)
         }

@@ -12,7 +12,9 @@ extension Registry {
     /// Without `timeoutSeconds` it ends after 30 to 60 minutes. A version that is too old throws 410 when it is read: send
     /// that as an ERROR event.
     package func watchBytes(
-        _ type: ResourceType, namespace: String?, options: WatchOptions
+        _ type: ResourceType,
+        namespace: String?,
+        options: WatchOptions
     ) async throws -> AsyncThrowingStream<[UInt8], any Error> {
         let pump = try await watchBatches(type, namespace: namespace, options: options)
         return AsyncThrowingStream {
@@ -25,7 +27,9 @@ extension Registry {
 
     /// As `watchBytes`, with the events apart, for Tables and partial objects.
     package func watchBatches(
-        _ type: ResourceType, namespace: String?, options: WatchOptions
+        _ type: ResourceType,
+        namespace: String?,
+        options: WatchOptions
     ) async throws -> WatchPump {
         var options = options
         if options.timeoutSeconds == nil { options.timeoutSeconds = Int.random(in: 1800...3600) }
@@ -36,7 +40,10 @@ extension Registry {
         let resource = try resource(type)
         let namespace = resource.type.isNamespaced ? namespace ?? "" : ""
         let selection = try Selection(
-            resource, labelSelector: options.labelSelector, fieldSelector: options.fieldSelector)
+            resource,
+            labelSelector: options.labelSelector,
+            fieldSelector: options.fieldSelector
+        )
         try Registry.validate(options)
         let wanted = try Registry.revision(options.resourceVersion)
         let isWatchList = options.sendInitialEvents == true
@@ -51,8 +58,14 @@ extension Registry {
             start = store.revision
         }
         return WatchPump(
-            resource: resource, selection: selection, initial: initial, isWatchList: isWatchList, revision: start,
-            cursor: store.cursor(resource.storage, namespace: namespace, after: start), options: options)
+            resource: resource,
+            selection: selection,
+            initial: initial,
+            isWatchList: isWatchList,
+            revision: start,
+            cursor: store.cursor(resource.storage, namespace: namespace, after: start),
+            options: options
+        )
     }
 
     private static func validate(_ options: WatchOptions) throws(APIError) {
@@ -61,20 +74,30 @@ extension Registry {
         if options.sendInitialEvents == nil, !match.isEmpty {
             errors.append(
                 FieldError(
-                    "resourceVersionMatch", .forbidden,
-                    "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"))
+                    "resourceVersionMatch",
+                    .forbidden,
+                    "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+                )
+            )
         }
         if options.sendInitialEvents != nil {
             if match.isEmpty {
                 errors.append(
                     FieldError(
-                        "resourceVersionMatch", .forbidden,
-                        "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"))
+                        "resourceVersionMatch",
+                        .forbidden,
+                        "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+                    )
+                )
             } else if match != "NotOlderThan" {
                 errors.append(
                     FieldError(
-                        "resourceVersionMatch", .notSupported, #"supported values: "NotOlderThan""#,
-                        badValue: .string(match)))
+                        "resourceVersionMatch",
+                        .notSupported,
+                        #"supported values: "NotOlderThan""#,
+                        badValue: .string(match)
+                    )
+                )
             }
         }
         if let seconds = options.timeoutSeconds, seconds < 0 {

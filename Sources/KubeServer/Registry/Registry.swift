@@ -29,12 +29,17 @@ package final class Registry: ResourceAPI {
     let configuration: RegistryConfiguration
     let services: ServiceAllocator
     private let issuer: Mutex<(any TokenIssuer)?>
+    private let hook = Mutex<(any AdmissionHook)?>(nil)
 
     /// Loads the kinds of stored CRDs too.
     ///
-    /// - Parameter kinds: the built-in ones.
+    /// `kinds` are the built-in ones.
+    ///
+    /// - Throws: 500 for a service range that cannot be used.
     package init(
-        store: ObjectStore, kinds: [Kind] = BuiltInKinds.all, configuration: RegistryConfiguration = RegistryConfiguration()
+        store: ObjectStore,
+        kinds: [Kind] = BuiltInKinds.all,
+        configuration: RegistryConfiguration = RegistryConfiguration()
     ) throws(APIError) {
         self.store = store
         self.configuration = configuration
@@ -49,6 +54,10 @@ package final class Registry: ResourceAPI {
     /// Sets the issuer once it can be made: it may itself need the registry.
     package func setTokenIssuer(_ tokenIssuer: any TokenIssuer) { issuer.withLock { $0 = tokenIssuer } }
     var tokenIssuer: (any TokenIssuer)? { issuer.withLock { $0 } }
+
+    /// Sets the admission outside of the registry; nil removes it.
+    package func setAdmissionHook(_ admissionHook: (any AdmissionHook)?) { hook.withLock { $0 = admissionHook } }
+    var admissionHook: (any AdmissionHook)? { hook.withLock { $0 } }
 
     /// All kinds served now.
     package var kinds: [Kind] { table.all.map(\.kind) }
@@ -67,14 +76,21 @@ package final class Registry: ResourceAPI {
     }
 
     static let notServed = APIError(
-        code: 404, reason: .notFound, message: "the server could not find the requested resource")
+        code: 404,
+        reason: .notFound,
+        message: "the server could not find the requested resource"
+    )
 
     var now: String { Timestamp.text(seconds: configuration.clock()) }
 
     func context(_ resource: Resource, subresource: String? = nil, dryRun: Bool = false) -> StrategyContext {
         StrategyContext(
-            registry: self, type: resource.type, user: RequestScope.current?.user ?? .system, isDryRun: dryRun,
-            subresource: subresource)
+            registry: self,
+            type: resource.type,
+            user: RequestScope.current?.user ?? .system,
+            isDryRun: dryRun,
+            subresource: subresource
+        )
     }
 
     private static func resource(builtIn kind: Kind, all types: [ResourceType]) -> Resource {
@@ -89,9 +105,14 @@ package final class Registry: ResourceAPI {
             conversion = .apiVersion(served: type.apiVersion, kept: storageType.apiVersion)
         }
         return Resource(
-            kind: kind, storage: storageType.groupResource, storageType: storageType,
-            strategy: Strategies.strategy(for: storageType), conversion: conversion, index: fieldIndex(kind),
-            definitionName: nil)
+            kind: kind,
+            storage: storageType.groupResource,
+            storageType: storageType,
+            strategy: Strategies.strategy(for: storageType),
+            conversion: conversion,
+            index: fieldIndex(kind),
+            definitionName: nil
+        )
     }
 
     static func fieldIndex(_ kind: Kind) -> FieldIndex {
@@ -123,7 +144,12 @@ package final class Registry: ResourceAPI {
         case .expired: APIError.expired("The resourceVersion for the provided list is too old.")
         case .unavailable(let reason): APIError.internalError(reason)
         case .closed:
-            APIError(code: 503, reason: .serviceUnavailable, message: "the API server is shutting down", retryAfterSeconds: 1)
+            APIError(
+                code: 503,
+                reason: .serviceUnavailable,
+                message: "the API server is shutting down",
+                retryAfterSeconds: 1
+            )
         }
     }
 

@@ -2,7 +2,10 @@ internal import Synchronization
 
 extension RequestUser {
     /// In-process callers.
-    package static let system = RequestUser(name: "system:apiserver", groups: ["system:masters", "system:authenticated"])
+    package static let system = RequestUser(
+        name: "system:apiserver",
+        groups: ["system:masters", "system:authenticated"]
+    )
 }
 
 /// What surrounds one request: the caller going in, and coming out what the answer needs besides the object.

@@ -47,7 +47,8 @@ enum Scale {
     }
 
     /// Writes the scale's replicas into the object.
-    static func write(_ scale: KubeObject, _ resource: Resource, into object: KubeObject) throws(APIError) -> KubeObject {
+    static func write(_ scale: KubeObject, _ resource: Resource, into object: KubeObject) throws(APIError) -> KubeObject
+    {
         guard scale.kind == "Scale" || scale.kind.isEmpty else {
             throw APIError.badRequest("expected a Scale, got \(scale.kind)")
         }
@@ -56,11 +57,17 @@ enum Scale {
         }
         guard replicas >= 0 else {
             throw APIError.invalid(
-                type, object.name,
+                type,
+                object.name,
                 [
                     FieldError(
-                        "spec.replicas", .invalid, "must be greater than or equal to 0", badValue: JSON(replicas))
-                ])
+                        "spec.replicas",
+                        .invalid,
+                        "must be greater than or equal to 0",
+                        badValue: JSON(replicas)
+                    )
+                ]
+            )
         }
         var result = object
         result.json[path: path(paths(resource).specReplicas)] = JSON(replicas)
@@ -73,7 +80,10 @@ enum Scale {
 extension Registry {
     /// Changes `spec.replicas` through the scale subresource; answers the Scale.
     func updateScale(
-        _ resource: Resource, _ namespace: String, _ name: String, _ options: WriteOptions,
+        _ resource: Resource,
+        _ namespace: String,
+        _ name: String,
+        _ options: WriteOptions,
         transform: (KubeObject) async throws -> KubeObject
     ) async throws -> KubeObject {
         guard resource.kind.hasScale else { throw notServed("scale", resource) }

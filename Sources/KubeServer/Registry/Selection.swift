@@ -23,7 +23,8 @@ struct Selection: Sendable {
             throw APIError.badRequest(
                 known.isEmpty && !resource.kind.isCustom
                     ? "\"\(field)\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
-                    : "field label not supported: \(field)")
+                    : "field label not supported: \(field)"
+            )
         }
     }
 

@@ -1,7 +1,9 @@
 internal import KubeCore
 internal import Synchronization
 
-/// Keeps service addresses and node ports unique. Filled from the stored services at start; services change only through
+/// Keeps service addresses and node ports unique.
+///
+/// Filled from the stored services at start; services change only through
 /// the registry, so that it stays true.
 final class ServiceAllocator: Sendable {
     private struct State {
@@ -29,9 +31,6 @@ final class ServiceAllocator: Sendable {
         // The first addresses are for fixed services such as kubernetes (.1) and DNS (.10).
         state = Mutex(State(nextAddress: min(16, size / 2), nextPort: nodePorts.lowerBound))
     }
-
-    /// The address of the `kubernetes` service.
-    var firstAddress: String { IPv4.text(network + 1) }
 
     func load(_ service: KubeObject) {
         let owner = service.key.description
@@ -63,9 +62,12 @@ final class ServiceAllocator: Sendable {
         if let asked {
             guard let address = IPv4.parse(asked), address > network, address < network + size - 1 else {
                 throw FieldError(
-                    path, .invalid,
+                    path,
+                    .invalid,
                     "failed to allocate IP \(asked): the provided IP is not in the valid range. The range of valid IPs is "
-                        + "\(IPv4.text(network))/\(32 - size.trailingZeroBitCount)", badValue: JSON([asked]))
+                        + "\(IPv4.text(network))/\(32 - size.trailingZeroBitCount)",
+                    badValue: JSON([asked])
+                )
             }
             let isFree = state.withLock { state in
                 if let holder = state.addresses[address], holder != owner { return false }
@@ -74,8 +76,11 @@ final class ServiceAllocator: Sendable {
             }
             guard isFree else {
                 throw FieldError(
-                    path, .invalid, "failed to allocate IP \(asked): provided IP is already allocated",
-                    badValue: JSON([asked]))
+                    path,
+                    .invalid,
+                    "failed to allocate IP \(asked): provided IP is already allocated",
+                    badValue: JSON([asked])
+                )
             }
             return asked
         }
@@ -99,9 +104,12 @@ final class ServiceAllocator: Sendable {
         if let asked {
             guard nodePorts.contains(asked) else {
                 throw FieldError(
-                    path, .invalid,
+                    path,
+                    .invalid,
                     "provided port is not in the valid range. The range of valid ports is "
-                        + "\(nodePorts.lowerBound)-\(nodePorts.upperBound)", badValue: JSON(asked))
+                        + "\(nodePorts.lowerBound)-\(nodePorts.upperBound)",
+                    badValue: JSON(asked)
+                )
             }
             let isFree = state.withLock { state in
                 if let holder = state.ports[asked], holder != owner { return false }

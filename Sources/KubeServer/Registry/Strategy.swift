@@ -10,10 +10,14 @@ package struct StrategyContext: Sendable {
     package let subresource: String?
 }
 
-/// The behaviour of one kind that needs code. Everything has a default that does nothing.
+/// The behaviour of one kind that needs code.
+///
+/// Everything has a default that does nothing.
 package protocol Strategy: Sendable {
     /// `metadata.generation` counts the changes outside of metadata and status.
     var tracksGeneration: Bool { get }
+    /// Creation takes the status that the client sends (nodes register with theirs).
+    var keepsStatusOnCreate: Bool { get }
     /// The server's grammar for names.
     var nameRule: NameRule { get }
     /// Admission: changes or refuses the object with a look at other objects. `old` is nil on create.
@@ -37,22 +41,29 @@ package protocol Strategy: Sendable {
 
 extension Strategy {
     package var tracksGeneration: Bool { false }
+    package var keepsStatusOnCreate: Bool { false }
     package var nameRule: NameRule { .subdomain }
     package func admit(_ object: inout KubeObject, old: KubeObject?, _ context: StrategyContext) async throws {}
     package func prepareForCreate(_ object: inout KubeObject, _ context: StrategyContext) throws {}
     package func prepareForUpdate(_ object: inout KubeObject, old: KubeObject, _ context: StrategyContext) throws {}
     package func validate(_ object: KubeObject, _ context: StrategyContext) -> [FieldError] { [] }
-    package func validateUpdate(_ object: KubeObject, old: KubeObject, _ context: StrategyContext) -> [FieldError] { [] }
+    package func validateUpdate(_ object: KubeObject, old: KubeObject, _ context: StrategyContext) -> [FieldError] {
+        []
+    }
     package func deletionGrace(_ object: KubeObject, asked: Int?) -> Int { 0 }
     package func validateDelete(_ object: KubeObject, _ context: StrategyContext) throws {}
     package func prepareForDelete(_ object: inout KubeObject, _ context: StrategyContext) {}
     package func finish(
-        _ object: KubeObject?, old: KubeObject?, isCommitted: Bool, _ context: StrategyContext
+        _ object: KubeObject?,
+        old: KubeObject?,
+        isCommitted: Bool,
+        _ context: StrategyContext
     ) async {}
 }
 
 /// Kinds without behaviour of their own.
 struct PlainStrategy: Strategy {
     var tracksGeneration = false
+    var keepsStatusOnCreate = false
     var nameRule = NameRule.subdomain
 }

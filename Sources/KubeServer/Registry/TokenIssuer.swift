@@ -1,4 +1,3 @@
-
 /// What a service-account token is asked for.
 package struct TokenOrder: Sendable, Hashable {
     package struct BoundObject: Sendable, Hashable {

@@ -77,8 +77,13 @@ package actor WatchPump {
     private static let bookmarkInterval: UInt64 = 60_000_000_000
 
     init(
-        resource: Resource, selection: Selection, initial: [StoredObject]?, isWatchList: Bool, revision: Int64,
-        cursor: WatchCursor, options: WatchOptions
+        resource: Resource,
+        selection: Selection,
+        initial: [StoredObject]?,
+        isWatchList: Bool,
+        revision: Int64,
+        cursor: WatchCursor,
+        options: WatchOptions
     ) {
         self.resource = resource
         self.selection = selection
@@ -93,7 +98,9 @@ package actor WatchPump {
         }
     }
 
-    /// The next event; nil at the end. Throws 410 when the caller was too slow or asked for a version that is gone.
+    /// The next event.
+    ///
+    /// Nil at the end. Throws 410 when the caller was too slow or asked for a version that is gone.
     package func next() async throws -> WatchItem? {
         while readyIndex >= ready.count {
             guard try await fill() else { return nil }

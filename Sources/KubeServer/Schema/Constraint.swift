@@ -82,12 +82,20 @@ final class Constraint: Sendable {
         var children: [String: Constraint] = [:]
         for (key, child) in json["properties"]?.objectValue ?? [:] {
             children[key] = Constraint(
-                child, path: "\(path).properties[\(key)]", errors: &errors, isStructural: isStructural)
+                child,
+                path: "\(path).properties[\(key)]",
+                errors: &errors,
+                isStructural: isStructural
+            )
         }
         properties = children
         if let child = json["additionalProperties"], case .object = child {
             additional = Constraint(
-                child, path: path + ".additionalProperties", errors: &errors, isStructural: isStructural)
+                child,
+                path: path + ".additionalProperties",
+                errors: &errors,
+                isStructural: isStructural
+            )
         } else {
             additional = nil
         }
@@ -104,7 +112,9 @@ final class Constraint: Sendable {
     }
 
     private static func expression(
-        _ text: String?, _ path: String, _ errors: inout [FieldError]
+        _ text: String?,
+        _ path: String,
+        _ errors: inout [FieldError]
     ) -> (text: String, expression: NSRegularExpression)? {
         guard let text, !text.isEmpty else { return nil }
         do {
@@ -112,8 +122,12 @@ final class Constraint: Sendable {
         } catch {
             errors.append(
                 FieldError(
-                    path + ".pattern", .invalid, "must be a valid regular expression, but isn't",
-                    badValue: .string(text)))
+                    path + ".pattern",
+                    .invalid,
+                    "must be a valid regular expression, but isn't",
+                    badValue: .string(text)
+                )
+            )
             return nil
         }
     }
@@ -164,8 +178,12 @@ struct ConstraintChecker {
         let found = ConstraintChecker.name(value)
         errors.append(
             FieldError(
-                path, .typeInvalid, "\(path) in body must be of type \(expected): \"\(found)\"",
-                badValue: .string(found)))
+                path,
+                .typeInvalid,
+                "\(path) in body must be of type \(expected): \"\(found)\"",
+                badValue: .string(found)
+            )
+        )
         return false
     }
 
@@ -204,7 +222,9 @@ struct ConstraintChecker {
         if rule.minLength != nil || rule.maxLength != nil {
             let count = text.unicodeScalars.count
             if let maximum = rule.maxLength, count > maximum {
-                errors.append(FieldError(path, .tooLong, "may not be more than \(maximum) bytes", badValue: .string(text)))
+                errors.append(
+                    FieldError(path, .tooLong, "may not be more than \(maximum) bytes", badValue: .string(text))
+                )
             }
             if let minimum = rule.minLength, count < minimum {
                 invalid(path, .string(text), "should be at least \(minimum) chars long")
@@ -219,8 +239,12 @@ struct ConstraintChecker {
         if let format = rule.format, !StringFormat.admits(text, format) {
             errors.append(
                 FieldError(
-                    path, .typeInvalid, "\(path) in body must be of type \(format): \(JSON.string(text).text)",
-                    badValue: .string(text)))
+                    path,
+                    .typeInvalid,
+                    "\(path) in body must be of type \(format): \(JSON.string(text).text)",
+                    badValue: .string(text)
+                )
+            )
         }
     }
 
@@ -248,7 +272,8 @@ struct ConstraintChecker {
         }
         if let maximum = rule.maxProperties, members.count > maximum {
             errors.append(
-                FieldError(path, .tooMany, "must have at most \(maximum) items", badValue: JSON(members.count)))
+                FieldError(path, .tooMany, "must have at most \(maximum) items", badValue: JSON(members.count))
+            )
         }
         if let minimum = rule.minProperties, members.count < minimum {
             invalid(path, .object(members), "should have at least \(minimum) properties")
@@ -277,7 +302,8 @@ struct ConstraintChecker {
     private mutating func checkArray(_ elements: [JSON], _ rule: Constraint, path: String, old: JSON?) {
         if let maximum = rule.maxItems, elements.count > maximum {
             errors.append(
-                FieldError(path, .tooMany, "must have at most \(maximum) items", badValue: JSON(elements.count)))
+                FieldError(path, .tooMany, "must have at most \(maximum) items", badValue: JSON(elements.count))
+            )
         }
         if let minimum = rule.minItems, elements.count < minimum {
             invalid(path, .array(elements), "should have at least \(minimum) items")
@@ -312,12 +338,18 @@ struct ConstraintChecker {
         func fail(_ detail: String) {
             errors.append(
                 FieldError(
-                    path.isEmpty ? "<nil>" : path, .invalid, "\"\(path)\" must \(detail)",
-                    badValue: value.objectValue == nil ? value : ""))
+                    path.isEmpty ? "<nil>" : path,
+                    .invalid,
+                    "\"\(path)\" must \(detail)",
+                    badValue: value.objectValue == nil ? value : ""
+                )
+            )
         }
         if !rule.anyOf.isEmpty, !rule.anyOf.contains(where: { holds(value, $0) }) {
             fail("validate at least one schema (anyOf)")
-            for branch in rule.anyOf.prefix(isProbe ? 0 : 1) where rule.anyOf.count == 1 { check(value, branch, path: path) }
+            for branch in rule.anyOf.prefix(isProbe ? 0 : 1) where rule.anyOf.count == 1 {
+                check(value, branch, path: path)
+            }
         }
         if !rule.oneOf.isEmpty {
             let count = rule.oneOf.filter { holds(value, $0) }.count

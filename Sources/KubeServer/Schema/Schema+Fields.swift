@@ -13,12 +13,10 @@ extension Schema {
         case (.object, .object(let members)):
             for (key, child) in members {
                 let childPath = path.isEmpty ? key : path + "." + key
-                if let field = fields[key] {
-                    field.schema.collectUnknown(child, childPath, isRoot: false, &found)
+                if let schema = memberSchema(key, isRoot: isRoot) {
+                    schema.collectUnknown(child, childPath, isRoot: false, &found)
                 } else if !acceptsUnknown(key, isRoot: isRoot) {
                     found.append(childPath)
-                } else if key == "metadata", isEmbeddedResource || isRoot {
-                    BuiltInSchemas.objectMeta?.collectUnknown(child, childPath, isRoot: false, &found)
                 }
             }
         case (.map, .object(let members)):
@@ -31,11 +29,17 @@ extension Schema {
         }
     }
 
-    /// apiVersion and kind belong to every object, metadata to every object of a CRD, whatever its schema says.
+    /// apiVersion and kind belong to every object.
     private func acceptsUnknown(_ key: String, isRoot: Bool) -> Bool {
-        if preservesUnknown { return true }
-        guard isRoot || isEmbeddedResource else { return false }
-        return key == "apiVersion" || key == "kind" || (key == "metadata" && (isCustom || isEmbeddedResource))
+        preservesUnknown || ((isRoot || isEmbeddedResource) && (key == "apiVersion" || key == "kind"))
+    }
+
+    /// The type of a member; nil when it is not described.
+    ///
+    /// The schema of a custom resource may restrict metadata but does not describe it: that is the same for every object.
+    private func memberSchema(_ key: String, isRoot: Bool) -> Schema? {
+        if key == "metadata", isCustom, isRoot || isEmbeddedResource { return BuiltInSchemas.objectMeta }
+        return fields[key]?.schema
     }
 
     /// Drops unknown fields and, for built-in kinds, the nulls that mean "not set".
@@ -48,17 +52,11 @@ extension Schema {
         switch (form, value) {
         case (.object, .object(let members)):
             return changed(members) { key, child in
-                guard let field = fields[key] else {
-                    guard acceptsUnknown(key, isRoot: isRoot) else { return .remove }
-                    if key == "metadata", !preservesUnknown || isRoot || isEmbeddedResource,
-                        let metadata = BuiltInSchemas.objectMeta
-                    {
-                        return metadata.pruned(child, isRoot: false).map(Change.replace) ?? .keep
-                    }
-                    return .keep
+                guard let schema = memberSchema(key, isRoot: isRoot) else {
+                    return acceptsUnknown(key, isRoot: isRoot) ? .keep : .remove
                 }
                 if child.isNull, !isCustom { return .remove }
-                return field.schema.pruned(child, isRoot: false).map(Change.replace) ?? .keep
+                return schema.pruned(child, isRoot: false).map(Change.replace) ?? .keep
             }
         case (.map, .object(let members)):
             guard let element else { return nil }
@@ -108,12 +106,12 @@ extension Schema {
 extension Schema {
     /// Fills in defaults, drops nulls that mean "not set" and writes quantities and times in their canonical form.
     package func applyDefaults(_ value: inout JSON) {
-        if let result = defaulted(value) { value = result }
+        if let result = defaulted(value, isRoot: true) { value = result }
     }
 
-    private func defaulted(_ value: JSON) -> JSON? {
+    private func defaulted(_ value: JSON, isRoot: Bool = false) -> JSON? {
         switch (form, value) {
-        case (.object, .object(let members)): return defaultedObject(members)
+        case (.object, .object(let members)): return defaultedObject(members, isRoot: isRoot)
         case (.map, .object(let members)):
             guard let element else { return nil }
             return changed(members) { _, child in
@@ -127,15 +125,15 @@ extension Schema {
         }
     }
 
-    private func defaultedObject(_ members: [String: JSON]) -> JSON? {
+    private func defaultedObject(_ members: [String: JSON], isRoot: Bool) -> JSON? {
         var result: [String: JSON]?
         for (key, child) in members {
-            guard let field = fields[key] else { continue }
+            guard let schema = memberSchema(key, isRoot: isRoot) else { continue }
             if child.isNull {
-                if field.schema.isNullable || field.schema.format == .rawJSON { continue }
+                if schema.isNullable || schema.format == .rawJSON { continue }
                 if result == nil { result = members }
                 result?.removeValue(forKey: key)
-            } else if let new = field.schema.defaulted(child) {
+            } else if let new = schema.defaulted(child) {
                 if result == nil { result = members }
                 result?[key] = new
             }

@@ -6,7 +6,9 @@ extension Schema {
     /// `path` leads to the schema in the definition, for the errors. `hasSeparateStatus` says that the status subresource is on.
     /// - Throws: `SchemaCompileError` with every rule that the schema breaks.
     package static func compile(
-        openAPI: JSON, path: String = "", hasSeparateStatus: Bool = false
+        openAPI: JSON,
+        path: String = "",
+        hasSeparateStatus: Bool = false
     ) throws(SchemaCompileError) -> Schema {
         var errors: [FieldError] = []
         var compiler = StructuralCompiler()
@@ -17,7 +19,8 @@ extension Schema {
             errors.append(
                 found.isEmpty
                     ? FieldError(path + ".type", .required, "must not be empty at the root")
-                    : FieldError(path + ".type", .invalid, "must be object at the root", badValue: .string(found)))
+                    : FieldError(path + ".type", .invalid, "must be object at the root", badValue: .string(found))
+            )
         }
         guard errors.isEmpty else { throw SchemaCompileError(errors) }
         return compiler.schema(openAPI, constraint, hasSeparateStatus: hasSeparateStatus)
@@ -51,9 +54,12 @@ private struct StructuralCompiler {
         } else if !type.isEmpty, !StructuralCompiler.types.contains(type) {
             errors.append(
                 FieldError(
-                    path + ".type", .notSupported,
+                    path + ".type",
+                    .notSupported,
                     #"supported values: "array", "boolean", "integer", "number", "object", "string""#,
-                    badValue: .string(type)))
+                    badValue: .string(type)
+                )
+            )
         }
         for key in ["$ref", "definitions", "dependencies", "patternProperties", "additionalItems"]
         where node[key] != nil && node[key] != .null {
@@ -62,21 +68,31 @@ private struct StructuralCompiler {
         if node["uniqueItems"] == true {
             errors.append(
                 FieldError(
-                    path + ".uniqueItems", .forbidden,
-                    "uniqueItems cannot be set to true since the runtime complexity becomes quadratic"))
+                    path + ".uniqueItems",
+                    .forbidden,
+                    "uniqueItems cannot be set to true since the runtime complexity becomes quadratic"
+                )
+            )
         }
         let properties = node["properties"]?.objectValue ?? [:]
         if !properties.isEmpty, let extra = node["additionalProperties"], extra != false {
             errors.append(
                 FieldError(
-                    path + ".additionalProperties", .forbidden,
-                    "additionalProperties and properties are mutual exclusive"))
+                    path + ".additionalProperties",
+                    .forbidden,
+                    "additionalProperties and properties are mutual exclusive"
+                )
+            )
         }
         if isOpen, !type.isEmpty, type != "object", !isIntOrString {
             errors.append(
                 FieldError(
-                    path + ".type", .invalid, "must be object if x-kubernetes-preserve-unknown-fields is true",
-                    badValue: .string(type)))
+                    path + ".type",
+                    .invalid,
+                    "must be object if x-kubernetes-preserve-unknown-fields is true",
+                    badValue: .string(type)
+                )
+            )
         }
         checkList(node, type: type, path: path, errors: &errors)
         for key in properties.keys.sorted() {
@@ -97,19 +113,34 @@ private struct StructuralCompiler {
         guard let parsed = Schema.ListType(rawValue: listType) else {
             errors.append(
                 FieldError(
-                    place, .notSupported, #"supported values: "atomic", "map", "set""#, badValue: .string(listType)))
+                    place,
+                    .notSupported,
+                    #"supported values: "atomic", "map", "set""#,
+                    badValue: .string(listType)
+                )
+            )
             return
         }
         if type != "array" {
-            errors.append(FieldError(path + ".type", .invalid, "must be array if x-kubernetes-list-type is specified", badValue: .string(type)))
+            errors.append(
+                FieldError(
+                    path + ".type",
+                    .invalid,
+                    "must be array if x-kubernetes-list-type is specified",
+                    badValue: .string(type)
+                )
+            )
         }
         guard parsed == .map else { return }
         let keys = node["x-kubernetes-list-map-keys"]?.stringArray ?? []
         if keys.isEmpty {
             errors.append(
                 FieldError(
-                    path + ".x-kubernetes-list-map-keys", .required,
-                    "must not be empty if x-kubernetes-list-type is map"))
+                    path + ".x-kubernetes-list-map-keys",
+                    .required,
+                    "must not be empty if x-kubernetes-list-type is map"
+                )
+            )
         }
         let items = node["items"]
         let required = items?["required"]?.stringArray ?? []
@@ -117,15 +148,22 @@ private struct StructuralCompiler {
             guard let property = items?["properties"]?[key] else {
                 errors.append(
                     FieldError(
-                        path + ".x-kubernetes-list-map-keys", .invalid,
-                        "entries must all be names of item properties", badValue: JSON(keys)))
+                        path + ".x-kubernetes-list-map-keys",
+                        .invalid,
+                        "entries must all be names of item properties",
+                        badValue: JSON(keys)
+                    )
+                )
                 continue
             }
             if property["default"] == nil, !required.contains(key) {
                 errors.append(
                     FieldError(
-                        "\(path).items.properties[\(key)].default", .required,
-                        "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property"))
+                        "\(path).items.properties[\(key)].default",
+                        .required,
+                        "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property"
+                    )
+                )
             }
         }
     }
@@ -140,8 +178,13 @@ private struct StructuralCompiler {
         case .array:
             let element = json["items"].flatMap { items in constraint.items.map { schema(items, $0) } }
             return Schema(
-                form: .list, element: element, listType: constraint.listType, mapKeys: constraint.mapKeys,
-                isNullable: isNullable, constraint: constraint)
+                form: .list,
+                element: element,
+                listType: constraint.listType,
+                mapKeys: constraint.mapKeys,
+                isNullable: isNullable,
+                constraint: constraint
+            )
         case .string: return Schema(form: .string, isNullable: isNullable, constraint: constraint)
         case .integer: return Schema(form: .integer, format: .int64, isNullable: isNullable, constraint: constraint)
         case .number: return Schema(form: .number, isNullable: isNullable, constraint: constraint)
@@ -150,28 +193,50 @@ private struct StructuralCompiler {
         }
         if let additional = constraint.additional, let child = json["additionalProperties"] {
             return Schema(
-                form: .map, element: schema(child, additional), isAtomic: isAtomic, isNullable: isNullable,
-                constraint: constraint)
+                form: .map,
+                element: schema(child, additional),
+                isAtomic: isAtomic,
+                isNullable: isNullable,
+                constraint: constraint
+            )
         }
         if json["additionalProperties"] == true {
             return Schema(
-                form: .map, element: Schema(form: .any, preservesUnknown: true, isNullable: true, constraint: constraint),
-                isAtomic: isAtomic, isNullable: isNullable, constraint: constraint)
+                form: .map,
+                element: Schema(form: .any, preservesUnknown: true, isNullable: true, constraint: constraint),
+                isAtomic: isAtomic,
+                isNullable: isNullable,
+                constraint: constraint
+            )
         }
         let isOpen = constraint.preservesUnknown
         if isOpen, constraint.properties.isEmpty, !constraint.isEmbeddedResource, constraint.type == nil {
             return Schema(
-                form: .any, isAtomic: isAtomic, preservesUnknown: true, isNullable: true, constraint: constraint)
+                form: .any,
+                isAtomic: isAtomic,
+                preservesUnknown: true,
+                isNullable: true,
+                constraint: constraint
+            )
         }
         let made = Schema(
-            form: .object, isAtomic: isAtomic, preservesUnknown: isOpen,
-            isEmbeddedResource: constraint.isEmbeddedResource, isNullable: isNullable,
-            hasSeparateStatus: hasSeparateStatus, constraint: constraint)
+            form: .object,
+            isAtomic: isAtomic,
+            preservesUnknown: isOpen,
+            isEmbeddedResource: constraint.isEmbeddedResource,
+            isNullable: isNullable,
+            hasSeparateStatus: hasSeparateStatus,
+            constraint: constraint
+        )
         let fields = constraint.properties.compactMap { key, rule -> Schema.Field? in
             guard let child = json["properties"]?[key] else { return nil }
             return Schema.Field(
-                name: key, schema: schema(child, rule), isPointer: true, isRequired: constraint.required.contains(key),
-                defaultValue: child["default"])
+                name: key,
+                schema: schema(child, rule),
+                isPointer: true,
+                isRequired: constraint.required.contains(key),
+                defaultValue: child["default"]
+            )
         }
         made.setFields(fields)
         return made

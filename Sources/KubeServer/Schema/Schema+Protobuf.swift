@@ -17,7 +17,8 @@ package struct ProtobufEnvelope: Sendable {
     package init(_ bytes: [UInt8]) throws(ProtobufDecodeError) {
         guard bytes.starts(with: ProtobufEnvelope.magic) else {
             throw ProtobufDecodeError(
-                message: "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]")
+                message: "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]"
+            )
         }
         var reader = ProtobufReader(bytes[4...])
         while let (number, value) = try reader.next() {
@@ -77,7 +78,9 @@ extension Schema {
     }
 
     private func decodeElements(
-        _ value: ProtobufReader.Value, _ field: Field, depth: Int
+        _ value: ProtobufReader.Value,
+        _ field: Field,
+        depth: Int
     ) throws(ProtobufDecodeError) -> [JSON] {
         if form == .integer || form == .boolean, case .bytes(let packed) = value {
             var reader = ProtobufReader(packed)
@@ -93,7 +96,9 @@ extension Schema {
     }
 
     private func decodeEntry(
-        _ value: ProtobufReader.Value, _ field: Field, depth: Int
+        _ value: ProtobufReader.Value,
+        _ field: Field,
+        depth: Int
     ) throws(ProtobufDecodeError) -> (String, JSON) {
         guard case .bytes(let bytes) = value else { throw wrong(field) }
         var key = ""
@@ -132,7 +137,9 @@ extension Schema {
 
     /// nil when the value is the zero that stands for "not set".
     private func decodeValue(
-        _ value: ProtobufReader.Value, _ field: Field, depth: Int
+        _ value: ProtobufReader.Value,
+        _ field: Field,
+        depth: Int
     ) throws(ProtobufDecodeError) -> JSON? {
         let keepsZero = field.isPointer || field.isRequired
         switch (form, value) {
@@ -155,7 +162,9 @@ extension Schema {
     }
 
     private func decodeOpaque(
-        _ bytes: ArraySlice<UInt8>, _ field: Field, depth: Int
+        _ bytes: ArraySlice<UInt8>,
+        _ field: Field,
+        depth: Int
     ) throws(ProtobufDecodeError) -> JSON? {
         switch format {
         case .plain:

@@ -20,7 +20,9 @@ private enum StrategicMerge {
     static let deletion = "$deleteFromPrimitiveList/"
 
     static func mergeObjects(
-        _ original: [String: JSON], _ patch: [String: JSON], _ schema: Schema?
+        _ original: [String: JSON],
+        _ patch: [String: JSON],
+        _ schema: Schema?
     ) throws(APIError) -> JSON {
         var patch = patch
         var result = original
@@ -60,7 +62,8 @@ private enum StrategicMerge {
             guard case .array(let merged)? = result[name] else { continue }
             let mergeKey = schema?.strategicField(name)?.patchMergeKey
             result[name] = .array(
-                sorted(merged, patchOrder: wanted, serverOrder: original[name]?.arrayValue ?? [], mergeKey))
+                sorted(merged, patchOrder: wanted, serverOrder: original[name]?.arrayValue ?? [], mergeKey)
+            )
         }
         return .object(result)
     }
@@ -76,7 +79,11 @@ private enum StrategicMerge {
         }
     }
 
-    private static func mergeLists(_ original: [JSON], _ patch: [JSON], _ field: Schema.Field) throws(APIError) -> [JSON] {
+    private static func mergeLists(
+        _ original: [JSON],
+        _ patch: [JSON],
+        _ field: Schema.Field
+    ) throws(APIError) -> [JSON] {
         guard let mergeKey = field.patchMergeKey else {
             var merged = original
             for item in patch where !merged.contains(item) { merged.append(item) }
@@ -89,13 +96,19 @@ private enum StrategicMerge {
         for item in patch {
             guard let key = item[mergeKey] else {
                 throw APIError(
-                    code: 422, reason: .invalid, message: "map: \(item.text) does not contain declared merge key: \(mergeKey)")
+                    code: 422,
+                    reason: .invalid,
+                    message: "map: \(item.text) does not contain declared merge key: \(mergeKey)"
+                )
             }
             if item[directive] == "delete" {
                 merged.removeAll { $0[mergeKey] == key }
             } else if let index = merged.firstIndex(where: { $0[mergeKey] == key }) {
                 merged[index] = try mergeObjects(
-                    merged[index].objectValue ?? [:], item.objectValue ?? [:], field.schema.element)
+                    merged[index].objectValue ?? [:],
+                    item.objectValue ?? [:],
+                    field.schema.element
+                )
             } else {
                 merged.append(withoutDirectives(item))
             }
@@ -105,7 +118,10 @@ private enum StrategicMerge {
 
     /// Elements of the patch in its order, the others where they were; new ones come before what follows them.
     private static func sorted(
-        _ list: [JSON], patchOrder: [JSON], serverOrder: [JSON], _ mergeKey: String?
+        _ list: [JSON],
+        patchOrder: [JSON],
+        serverOrder: [JSON],
+        _ mergeKey: String?
     ) -> [JSON] {
         func identity(_ item: JSON) -> JSON { mergeKey.flatMap { item[$0] } ?? item }
         func positions(_ order: [JSON]) -> [JSON: Int] {

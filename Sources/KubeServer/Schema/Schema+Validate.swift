@@ -8,9 +8,13 @@ extension Schema {
     /// fields and enumerations; what else they demand is their strategy's.
     package func validate(_ value: JSON, path: String = "", old: JSON? = nil) -> [FieldError] {
         if let constraint {
+            var errors: [FieldError] = []
+            if let metadata = value["metadata"] {
+                BuiltInSchemas.objectMeta?.collectTypeErrors(metadata, path: "metadata", &errors)
+            }
             var checker = ConstraintChecker()
             checker.check(value, constraint, path: path, old: old)
-            return checker.errors
+            return errors + checker.errors
         }
         var errors: [FieldError] = []
         collectTypeErrors(value, path: path, &errors)
@@ -42,7 +46,9 @@ extension Schema {
                 let childPath = path + "." + field.name
                 guard let child = members[field.name] else {
                     let isChecked = field.isRequired && field.schema.form != .integer && field.schema.form != .boolean
-                    if isChecked, !Schema.leniently.contains(field.name) { errors.append(FieldError(childPath, .required)) }
+                    if isChecked, !Schema.leniently.contains(field.name) {
+                        errors.append(FieldError(childPath, .required))
+                    }
                     continue
                 }
                 if field.isRequired, child == "", !Schema.leniently.contains(field.name) {

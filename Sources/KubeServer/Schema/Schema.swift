@@ -64,9 +64,17 @@ package final class Schema: Sendable {
         package var enumeration: [String]
 
         package init(
-            name: String, number: Int = 0, schema: Schema, isPointer: Bool = false, isRequired: Bool = false,
-            isAtomic: Bool = false, isInline: Bool = false, defaultValue: JSON? = nil,
-            patchStrategy: PatchStrategy = [], patchMergeKey: String? = nil, enumeration: [String] = []
+            name: String,
+            number: Int = 0,
+            schema: Schema,
+            isPointer: Bool = false,
+            isRequired: Bool = false,
+            isAtomic: Bool = false,
+            isInline: Bool = false,
+            defaultValue: JSON? = nil,
+            patchStrategy: PatchStrategy = [],
+            patchMergeKey: String? = nil,
+            enumeration: [String] = []
         ) {
             self.name = name
             self.number = number
@@ -100,7 +108,9 @@ package final class Schema: Sendable {
     package let isNullable: Bool
     /// `status` is written through its own subresource; only of roots.
     package let hasSeparateStatus: Bool
-    /// Value rules of a custom resource's schema; the root holds the whole tree. Also marks custom resources.
+    /// Value rules of a custom resource's schema; the root holds the whole tree.
+    ///
+    /// Also marks custom resources.
     let constraint: Constraint?
     /// Defaults that depend on other fields; runs after the static ones.
     let defaulter: Defaulter?
@@ -114,10 +124,19 @@ package final class Schema: Sendable {
     nonisolated(unsafe) private(set) var defaultedFields: [(name: String, value: JSON)] = []
 
     init(
-        form: Form, format: Format = .plain, name: String? = nil, element: Schema? = nil, listType: ListType = .atomic,
-        mapKeys: [String] = [], isAtomic: Bool = false, preservesUnknown: Bool = false,
-        isEmbeddedResource: Bool = false, isNullable: Bool = false, hasSeparateStatus: Bool = false,
-        constraint: Constraint? = nil, defaulter: Defaulter? = nil
+        form: Form,
+        format: Format = .plain,
+        name: String? = nil,
+        element: Schema? = nil,
+        listType: ListType = .atomic,
+        mapKeys: [String] = [],
+        isAtomic: Bool = false,
+        preservesUnknown: Bool = false,
+        isEmbeddedResource: Bool = false,
+        isNullable: Bool = false,
+        hasSeparateStatus: Bool = false,
+        constraint: Constraint? = nil,
+        defaulter: Defaulter? = nil
     ) {
         self.form = form
         self.format = format

@@ -20,7 +20,9 @@ enum StringFormat {
         }
     }
 
-    private static func isHex(_ text: Substring) -> Bool { !text.isEmpty && text.allSatisfy { $0.isASCII && $0.isHexDigit } }
+    private static func isHex(_ text: Substring) -> Bool {
+        !text.isEmpty && text.allSatisfy { $0.isASCII && $0.isHexDigit }
+    }
 
     private static func isUUID(_ text: String) -> Bool {
         let digits = text.filter { $0 != "-" }

@@ -26,8 +26,12 @@ struct ValidationRule: Sendable {
         } catch {
             errors.append(
                 FieldError(
-                    path + ".rule", .invalid, "compilation failed: ERROR: <input>: \(error.message)",
-                    badValue: .string(text)))
+                    path + ".rule",
+                    .invalid,
+                    "compilation failed: ERROR: <input>: \(error.message)",
+                    badValue: .string(text)
+                )
+            )
             return nil
         }
         message = json["message"]?.stringValue
@@ -44,8 +48,12 @@ struct ValidationRule: Sendable {
         } catch {
             errors.append(
                 FieldError(
-                    path + ".messageExpression", .invalid, "messageExpression compilation failed: ERROR: <input>: \(error.message)",
-                    badValue: .string(source)))
+                    path + ".messageExpression",
+                    .invalid,
+                    "messageExpression compilation failed: ERROR: <input>: \(error.message)",
+                    badValue: .string(source)
+                )
+            )
             return nil
         }
     }
@@ -65,7 +73,8 @@ struct ValidationRule: Sendable {
         do throws(CELError) {
             if case .bool(true) = try evaluator.evaluate(expression) { return nil }
         } catch {
-            let detail = error.isFatal
+            let detail =
+                error.isFatal
                 ? "\(error.message): validation failed due to running out of cost budget, no further validation rules will be run"
                 : "\(error.message) evaluating rule: \(message ?? text)"
             return FieldError(path, .invalid, detail, badValue: bad)

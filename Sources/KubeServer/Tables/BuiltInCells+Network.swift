@@ -42,7 +42,9 @@ extension BuiltInCells.Row {
 
     var slicePorts: String {
         Self.shortened(
-            list("ports").map { $0["port"]?.intValue.map(String.init) ?? $0["name"]?.stringValue ?? "*" }, or: "<unset>")
+            list("ports").map { $0["port"]?.intValue.map(String.init) ?? $0["name"]?.stringValue ?? "*" },
+            or: "<unset>"
+        )
     }
 
     var sliceAddresses: String {
@@ -98,20 +100,24 @@ extension BuiltInCells.Row {
     var event: [JSON] {
         let subject = object["involvedObject"] ?? object["regarding"] ?? [:]
         let source = object["source"] ?? object["deprecatedSource"] ?? [:]
-        let component = source["component"]?.stringValue
+        let component =
+            source["component"]?.stringValue
             ?? scalar("reportingComponent") ?? scalar("reportingController") ?? ""
         let host = source["host"]?.stringValue ?? scalar("reportingInstance") ?? ""
         let started = scalar("eventTime")
         let first = scalar("firstTimestamp") ?? scalar("deprecatedFirstTimestamp") ?? started
-        let last = scalar("series", "lastObservedTime") ?? scalar("lastTimestamp")
+        let last =
+            scalar("series", "lastObservedTime") ?? scalar("lastTimestamp")
             ?? scalar("deprecatedLastTimestamp") ?? first
-        let count = object["series", "count"]?.intValue ?? object["count"]?.intValue
+        let count =
+            object["series", "count"]?.intValue ?? object["count"]?.intValue
             ?? object["deprecatedCount"]?.intValue ?? 1
         let target = (subject["kind"]?.stringValue ?? "").lowercased() + "/" + (subject["name"]?.stringValue ?? "")
         let message = scalar("message") ?? scalar("note") ?? ""
         return [
             .string(since(last)), text("type", or: ""), text("reason", or: ""), .string(target),
-            .string(subject["fieldPath"]?.stringValue ?? ""), .string(host.isEmpty ? component : component + ", " + host),
+            .string(subject["fieldPath"]?.stringValue ?? ""),
+            .string(host.isEmpty ? component : component + ", " + host),
             .string(message.trimmed), .string(since(first)), JSON(max(count, 1)), name,
         ]
     }

@@ -7,7 +7,9 @@ extension BuiltInCells.Row {
     }
 
     var volume: [JSON] {
-        let claim = scalar("spec", "claimRef", "name").map { (scalar("spec", "claimRef", "namespace") ?? "") + "/" + $0 }
+        let claim = scalar("spec", "claimRef", "name").map {
+            (scalar("spec", "claimRef", "namespace") ?? "") + "/" + $0
+        }
         return [
             name, text("spec", "capacity", "storage", or: ""), .string(modes(list("spec", "accessModes"))),
             text("spec", "persistentVolumeReclaimPolicy", or: ""),
@@ -20,7 +22,8 @@ extension BuiltInCells.Row {
     var claim: [JSON] {
         let isBound = scalar("spec", "volumeName") != nil
         return [
-            name, object.isTerminating ? "Terminating" : text("status", "phase", or: ""), text("spec", "volumeName", or: ""),
+            name, object.isTerminating ? "Terminating" : text("status", "phase", or: ""),
+            text("spec", "volumeName", or: ""),
             isBound ? text("status", "capacity", "storage", or: "0") : "",
             .string(isBound ? modes(list("status", "accessModes")) : ""), text("spec", "storageClassName", or: ""),
             text("spec", "volumeAttributesClassName", or: "<unset>"), age, text("spec", "volumeMode", or: "<unset>"),

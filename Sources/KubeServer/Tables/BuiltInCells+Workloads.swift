@@ -18,15 +18,20 @@ extension BuiltInCells.Row {
                 JSON(integer("status", "readyReplicas")), age,
             ] + template + [groupResource == "replicasets.apps" ? selector : labels]
         case "statefulsets.apps":
-            return [name, .string("\(integer("status", "readyReplicas"))/\(integer("spec", "replicas"))"), age] + template
+            return [name, .string("\(integer("status", "readyReplicas"))/\(integer("spec", "replicas"))"), age]
+                + template
         case "daemonsets.apps":
             return [
-                name, JSON(integer("status", "desiredNumberScheduled")), JSON(integer("status", "currentNumberScheduled")),
+                name, JSON(integer("status", "desiredNumberScheduled")),
+                JSON(integer("status", "currentNumberScheduled")),
                 JSON(integer("status", "numberReady")), JSON(integer("status", "updatedNumberScheduled")),
                 JSON(integer("status", "numberAvailable")),
                 .string(Self.labels(object["spec", "template", "spec", "nodeSelector"])), age,
             ] + template + [selector]
-        case "jobs.batch": return [name, .string(jobStatus), .string(jobCompletions), .string(jobDuration), age] + template + [selector]
+        case "jobs.batch":
+            return [name, .string(jobStatus), .string(jobCompletions), .string(jobDuration), age] + template + [
+                selector
+            ]
         case "cronjobs.batch":
             let last = scalar("status", "lastScheduleTime")
             return [
@@ -61,7 +66,8 @@ extension BuiltInCells.Row {
     }
 
     var autoscaler: [JSON] {
-        let reference = "\(scalar("spec", "scaleTargetRef", "kind") ?? "")/\(scalar("spec", "scaleTargetRef", "name") ?? "")"
+        let reference =
+            "\(scalar("spec", "scaleTargetRef", "kind") ?? "")/\(scalar("spec", "scaleTargetRef", "name") ?? "")"
         return [
             name, .string(reference), .string(autoscalerTargets),
             .string(scalar("spec", "minReplicas") ?? "<unset>"), .string(scalar("spec", "maxReplicas") ?? "0"),

@@ -19,13 +19,17 @@ enum BuiltInCells {
         case "persistentvolumes": return row.volume
         case "persistentvolumeclaims": return row.claim
         case "resourcequotas": return row.quota
-        case "podtemplates": return [row.name] + row.templateColumns(["template"]).prefix(2) + [.string(Row.labels(object["template", "metadata", "labels"]))]
+        case "podtemplates":
+            return [row.name] + row.templateColumns(["template"]).prefix(2) + [
+                .string(Row.labels(object["template", "metadata", "labels"]))
+            ]
         case "controllerrevisions.apps":
             return [row.name, .string(row.controller), object["revision"] ?? 0, row.age]
         case "leases.coordination.k8s.io": return [row.name, row.text("spec", "holderIdentity", or: ""), row.age]
         case "priorityclasses.scheduling.k8s.io":
             return [
-                row.name, object["value"] ?? 0, object["globalDefault"] ?? false, row.age, row.text("preemptionPolicy", or: ""),
+                row.name, object["value"] ?? 0, object["globalDefault"] ?? false, row.age,
+                row.text("preemptionPolicy", or: ""),
             ]
         case "runtimeclasses.node.k8s.io": return [row.name, row.text("handler", or: ""), row.age]
         case "mutatingwebhookconfigurations.admissionregistration.k8s.io",
@@ -37,7 +41,8 @@ enum BuiltInCells {
         case "poddisruptionbudgets.policy":
             return [
                 row.name, .string(row.scalar("spec", "minAvailable") ?? "N/A"),
-                .string(row.scalar("spec", "maxUnavailable") ?? "N/A"), object["status", "disruptionsAllowed"] ?? 0, row.age,
+                .string(row.scalar("spec", "maxUnavailable") ?? "N/A"), object["status", "disruptionsAllowed"] ?? 0,
+                row.age,
             ]
         case "horizontalpodautoscalers.autoscaling": return row.autoscaler
         case "ingresses.networking.k8s.io": return row.ingress
@@ -46,18 +51,27 @@ enum BuiltInCells {
         case "networkpolicies.networking.k8s.io":
             return [row.name, .string(Row.selector(object["spec", "podSelector"])), row.age]
         case "apiservices.apiregistration.k8s.io":
-            let service = row.scalar("spec", "service", "name").map { (row.scalar("spec", "service", "namespace") ?? "") + "/" + $0 }
-            return [row.name, .string(service ?? "Local"), .string(object.condition("Available")?["status"]?.stringValue ?? "Unknown"), row.age]
+            let service = row.scalar("spec", "service", "name").map {
+                (row.scalar("spec", "service", "namespace") ?? "") + "/" + $0
+            }
+            return [
+                row.name, .string(service ?? "Local"),
+                .string(object.condition("Available")?["status"]?.stringValue ?? "Unknown"), row.age,
+            ]
         case "csinodes.storage.k8s.io": return [row.name, row.count(["spec", "drivers"]), row.age]
         case "csidrivers.storage.k8s.io": return row.driver
         case "csistoragecapacities.storage.k8s.io":
             return [row.name, row.text("storageClassName", or: ""), row.text("capacity", or: "<unset>")]
         case "volumeattachments.storage.k8s.io":
             return [
-                row.name, row.text("spec", "attacher", or: ""), row.text("spec", "source", "persistentVolumeName", or: ""),
+                row.name, row.text("spec", "attacher", or: ""),
+                row.text("spec", "source", "persistentVolumeName", or: ""),
                 row.text("spec", "nodeName", or: ""), object["status", "attached"] ?? false, row.age,
             ]
-        default: return row.workload(kind.type.groupResource) ?? [row.name, row.text("metadata", "creationTimestamp", or: "")]
+        default:
+            return row.workload(kind.type.groupResource) ?? [
+                row.name, row.text("metadata", "creationTimestamp", or: ""),
+            ]
         }
     }
 
@@ -91,7 +105,8 @@ enum BuiltInCells {
                 paths.reduce(0) { sum, path in
                     let value = object.json[path: path]
                     return sum + (value?.objectValue?.count ?? value?.arrayValue?.count ?? 0)
-                })
+                }
+            )
         }
 
         func integer(_ path: String...) -> Int { object.json[path: path]?.intValue ?? 0 }

@@ -39,7 +39,10 @@ struct JSONPath: Sendable {
             case .slice(let start, let end):
                 guard case .array(let elements) = value else { continue }
                 let from = max(0, (start ?? 0) < 0 ? elements.count + (start ?? 0) : start ?? 0)
-                let to = min(elements.count, (end ?? elements.count) < 0 ? elements.count + (end ?? 0) : end ?? elements.count)
+                let to = min(
+                    elements.count,
+                    (end ?? elements.count) < 0 ? elements.count + (end ?? 0) : end ?? elements.count
+                )
                 if from < to { next += elements[from..<to] }
             case .wildcard: next += children(value)
             case .recursive: next += descendants(value)

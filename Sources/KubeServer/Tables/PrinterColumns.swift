@@ -1,3 +1,5 @@
+// swift-format-ignore-file: a table, one row a line.
+
 internal import KubeCore
 
 /// The printer columns of the built-in kinds: `NAME[:type][!wide]`, as kubectl shows them.
@@ -12,8 +14,11 @@ enum PrinterColumns {
         let parts = (isWide ? text.dropLast() : text).split(separator: ":")
         let name = String(parts[0])
         return Kind.Column(
-            name: name, type: parts.count > 1 ? String(parts[1]) : "string", format: name == "Name" ? "name" : "",
-            priority: isWide ? 1 : 0)
+            name: name,
+            type: parts.count > 1 ? String(parts[1]) : "string",
+            format: name == "Name" ? "name" : "",
+            priority: isWide ? 1 : 0
+        )
     }
 
     private static let rows: [String: String] = [

@@ -9,13 +9,20 @@ package enum IncludeObject: String, Sendable {
 
 /// A `meta.k8s.io/v1` Table of the items; `now` (seconds since 1970) turns times into ages.
 package func table(
-    for kind: Kind, items: [KubeObject], resourceVersion: String = "", continueToken: String? = nil,
-    remainingItemCount: Int? = nil, includeObject: IncludeObject = .metadata, includeColumns: Bool = true,
-    apiVersion: String = "meta.k8s.io/v1", now: Double
+    for kind: Kind,
+    items: [KubeObject],
+    resourceVersion: String = "",
+    continueToken: String? = nil,
+    remainingItemCount: Int? = nil,
+    includeObject: IncludeObject = .metadata,
+    includeColumns: Bool = true,
+    apiVersion: String = "meta.k8s.io/v1",
+    now: Double
 ) -> JSON {
     let paths = kind.isCustom ? kind.columns.map { try? JSONPath(column: $0.jsonPath) } : []
     let rows = items.map { object -> JSON in
-        let cells = kind.isCustom
+        let cells =
+            kind.isCustom
             ? CustomCells.cells(object, kind.columns, paths, now) : BuiltInCells.cells(object, kind, now)
         var row: [String: JSON] = ["cells": .array(cells)]
         switch includeObject {
@@ -57,7 +64,10 @@ private func listMetadata(_ resourceVersion: String, _ continueToken: String?, _
 
 extension Kind.Column {
     fileprivate var json: JSON {
-        let text = description.isEmpty ? (jsonPath.isEmpty ? name : "Custom resource definition column (in JSONPath format): \(jsonPath)") : description
+        let text =
+            description.isEmpty
+            ? (jsonPath.isEmpty ? name : "Custom resource definition column (in JSONPath format): \(jsonPath)")
+            : description
         return [
             "name": .string(name), "type": .string(type), "format": .string(format), "description": .string(text),
             "priority": JSON(priority),

@@ -27,6 +27,8 @@ struct ContainerPreparation: Sendable {
         var paths: ContainerPaths
         var spec: JSON
         var image: ResolvedImage
+        /// Where something is mounted, and whether it is no folder.
+        var mountPoints: [(path: String, isFile: Bool)]
         var skippedVariables: [(source: String, names: [String])]
     }
 
@@ -83,7 +85,9 @@ struct ContainerPreparation: Sendable {
             oomScoreAdjustment: max(wanted, Machine.lowestOOMScore),
             devices: isPrivileged ? HostDevices.all() : HostDevices.gpus(request.gpuIndexes))
         return Prepared(
-            record: record, paths: own, spec: RuntimeSpec.make(input), image: image, skippedVariables: built.skipped)
+            record: record, paths: own, spec: RuntimeSpec.make(input), image: image,
+            mountPoints: mounts.map { ($0.destination, $0.type == "bind" && !Files.isDirectory($0.source)) },
+            skippedVariables: built.skipped)
     }
 
     /// Writes the bundle: root file system, configuration, and last the record that makes it known.
@@ -96,11 +100,7 @@ struct ContainerPreparation: Sendable {
             try Files.remove(own.root)
             try runtime.mountRoot(own, image: prepared.image)
             if prepared.image.isHost {
-                for folder in HostImage.freshFolders {
-                    let path = own.root + "/fresh" + folder.path.replacing("/", with: "-")
-                    try Files.makeDirectory(path)
-                    try Files.setMode(path, mode_t(folder.mode, radix: 8) ?? 0o755)
-                }
+                try makeFreshFolders(own, destinations: prepared.mountPoints)
             }
             try Files.write(own.terminationLog, "", mode: 0o666)
             if let slash = prepared.record.logPath.lastIndex(of: "/") {
@@ -112,6 +112,29 @@ struct ContainerPreparation: Sendable {
             try? Mounts.unmountAll(below: own.root)
             throw NodeAgentError(.create, error.message, remedy: error.remedy)
         }
+    }
+
+    /// The folders of a host image that start empty, with the points at which other things are mounted below them: runc could
+    /// not make these when the folder is read-only in the container.
+    private func makeFreshFolders(_ own: ContainerPaths, destinations: [(path: String, isFile: Bool)]) throws {
+        for folder in HostImage.freshFolders {
+            let path = Self.freshPath(folder.path, own)
+            try Files.makeDirectory(path)
+            try Files.setMode(path, mode_t(folder.mode, radix: 8) ?? 0o755)
+            for point in destinations where point.path.hasPrefix(folder.path + "/") {
+                let target = path + point.path.dropFirst(folder.path.count)
+                guard point.isFile, let slash = target.lastIndex(of: "/") else {
+                    try Files.makeDirectory(target)
+                    continue
+                }
+                try Files.makeDirectory(String(target[..<slash]))
+                try Files.write(target, "")
+            }
+        }
+    }
+
+    private static func freshPath(_ path: String, _ own: ContainerPaths) -> String {
+        own.root + "/fresh" + path.replacing("/", with: "-")
     }
 
     /// Command and arguments: `command` replaces the image's entrypoint and its command, `args` only the latter.
@@ -149,7 +172,7 @@ struct ContainerPreparation: Sendable {
         var mounts: [ContainerMount] = []
         if image.isHost {
             for folder in HostImage.freshFolders {
-                mounts.append(.bind(own.root + "/fresh" + folder.path.replacing("/", with: "-"), at: folder.path, readOnly: isReadOnly))
+                mounts.append(.bind(Self.freshPath(folder.path, own), at: folder.path, readOnly: isReadOnly))
             }
             mounts.append(.memory(at: "/run", mode: "755", readOnly: isReadOnly))
             for path in HostImage.hidden(dataDirectory: paths.data) { mounts.append(.memory(at: path, mode: "755", readOnly: true)) }

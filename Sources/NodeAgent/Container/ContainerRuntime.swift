@@ -89,7 +89,7 @@ struct ContainerRuntime: Sendable {
         if terminal { arguments.append("--terminal") }
         if stdin { arguments.append("--stdin") }
         if !takesInput { arguments.append("--no-input") }
-        arguments += ["--", configuration.runcPath, "--root", paths.runcRoot, "--log", "/dev/null", "exec", "--detach", "--pid-file", "exec.pid"]
+        arguments += ["--", configuration.runcPath, "--root", paths.runcRoot, "exec", "--detach", "--pid-file", "exec.pid"]
         if terminal { arguments += ["--tty", "--console-socket", "console.sock"] }
         return arguments + [record.id] + command
     }

@@ -8,13 +8,23 @@ enum Capabilities {
         "NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE",
     ]
 
-    static let all = [
-        "AUDIT_CONTROL", "AUDIT_READ", "AUDIT_WRITE", "BLOCK_SUSPEND", "BPF", "CHECKPOINT_RESTORE", "CHOWN", "DAC_OVERRIDE",
-        "DAC_READ_SEARCH", "FOWNER", "FSETID", "IPC_LOCK", "IPC_OWNER", "KILL", "LEASE", "LINUX_IMMUTABLE", "MAC_ADMIN",
-        "MAC_OVERRIDE", "MKNOD", "NET_ADMIN", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_RAW", "PERFMON", "SETFCAP", "SETGID",
-        "SETPCAP", "SETUID", "SYSLOG", "SYS_ADMIN", "SYS_BOOT", "SYS_CHROOT", "SYS_MODULE", "SYS_NICE", "SYS_PACCT",
-        "SYS_PTRACE", "SYS_RAWIO", "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "WAKE_ALARM",
+    /// By number, as <linux/capability.h> has them.
+    static let numbered = [
+        "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP", "LINUX_IMMUTABLE",
+        "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER", "SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT",
+        "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE", "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE",
+        "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP", "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ",
+        "PERFMON", "BPF", "CHECKPOINT_RESTORE",
     ]
+
+    /// All that this machine lets the agent pass on.
+    static let all: [String] = {
+        let status = Files.text("/proc/self/status") ?? ""
+        guard let line = status.split(separator: "\n").first(where: { $0.hasPrefix("CapBnd:") }),
+            let mask = UInt64(line.dropFirst("CapBnd:".count).filter { $0.isHexDigit }, radix: 16)
+        else { return numbered }
+        return numbered.enumerated().filter { mask >> UInt64($0.offset) & 1 == 1 }.map(\.element)
+    }()
 
     /// The set after `add` and `drop`, in runc's spelling, sorted.
     static func resolve(add: [String], drop: [String], isPrivileged: Bool) -> [String] {
@@ -24,7 +34,7 @@ enum Capabilities {
         var set = Set(standard)
         if add.contains("ALL") { set = Set(all) }
         if drop.contains("ALL") { set = [] }
-        set.formUnion(add.filter { $0 != "ALL" && all.contains($0) })
+        set.formUnion(add.filter { $0 != "ALL" && numbered.contains($0) })
         set.subtract(drop)
         return set.sorted().map { "CAP_" + $0 }
     }

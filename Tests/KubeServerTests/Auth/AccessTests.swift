@@ -24,7 +24,8 @@ import Testing
                 #expect(refusal?.code == 403)
                 #expect(
                     refusal?.message
-                        == "pods is forbidden: User \"jane\" cannot list resource \"pods\" in API group \"\" in the namespace \"default\"")
+                        == "pods is forbidden: User \"jane\" cannot list resource \"pods\" in API group \"\" in the namespace \"default\""
+                )
                 try await bind(cluster, role: "view", user: "jane", namespace: "default")
                 try await eventually { try await api.list(.pods, namespace: "default").items.count }
                 await #expect(throws: APIError.self) { try await api.list(.secrets, namespace: "default") }
@@ -55,7 +56,11 @@ import Testing
     @Test func `A certificate of another authority does not get in`() async throws {
         try await TestCluster.run { cluster in
             let other = try PKI.authority(commonName: "other")
-            let pair = try PKI.clientCertificate(authority: other, commonName: "admin", organizations: ["system:masters"])
+            let pair = try PKI.clientCertificate(
+                authority: other,
+                commonName: "admin",
+                organizations: ["system:masters"]
+            )
             try await cluster.withClient(cluster.configuration(pair)) { api in
                 await #expect(throws: (any Error).self) { try await api.list(.namespaces) }
             }
@@ -70,16 +75,29 @@ import Testing
             ])
             let answer = try await cluster.withClient { api in
                 try await api.create(
-                    .serviceAccounts, namespace: "default", name: "robot", subresource: "token", object: request,
-                    options: WriteOptions())
+                    .serviceAccounts,
+                    namespace: "default",
+                    name: "robot",
+                    subresource: "token",
+                    object: request,
+                    options: WriteOptions()
+                )
             }
             let token = answer["status", "token"]?.stringValue ?? ""
             try await cluster.withClient(cluster.configuration(token: token)) { api in
                 let review = try await api.rawJSON(
-                    method: "POST", path: "/apis/authentication.k8s.io/v1/selfsubjectreviews", body: [:])
+                    method: "POST",
+                    path: "/apis/authentication.k8s.io/v1/selfsubjectreviews",
+                    body: [:]
+                )
                 let user = review[path: "status", "userInfo"]
                 #expect(user?["username"] == "system:serviceaccount:default:robot")
-                try await cluster.api.delete(.serviceAccounts, namespace: "default", name: "robot", options: DeleteOptions())
+                try await cluster.api.delete(
+                    .serviceAccounts,
+                    namespace: "default",
+                    name: "robot",
+                    options: DeleteOptions()
+                )
                 let refusal = await #expect(throws: APIError.self) { try await api.serverVersion() }
                 #expect(refusal?.code == 401)
             }
@@ -93,14 +111,22 @@ import Testing
                 "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": ["audiences": ["vault"]],
             ])
             let answer = try await cluster.api.create(
-                .serviceAccounts, namespace: "default", name: "robot", subresource: "token", object: request,
-                options: WriteOptions())
+                .serviceAccounts,
+                namespace: "default",
+                name: "robot",
+                subresource: "token",
+                object: request,
+                options: WriteOptions()
+            )
             let token = answer["status", "token"]?.stringValue ?? ""
             try await cluster.withClient { api in
                 func review(_ audiences: [String]) async throws -> JSON? {
                     let spec: JSON = ["token": .string(token), "audiences": JSON(audiences)]
                     return try await api.rawJSON(
-                        method: "POST", path: "/apis/authentication.k8s.io/v1/tokenreviews", body: ["spec": spec])["status"]
+                        method: "POST",
+                        path: "/apis/authentication.k8s.io/v1/tokenreviews",
+                        body: ["spec": spec]
+                    )["status"]
                 }
                 let both = try await review(["vault", "x"])?["audiences"]
                 #expect(both == ["vault"])
@@ -117,18 +143,26 @@ import Testing
             try await bind(cluster, role: "admin", user: "jane", namespace: "default")
             try await cluster.withClient(cluster.configuration(try cluster.certificate(user: "jane"))) { api in
                 let allowed = KubeObject(
-                    .roles, namespace: "default", name: "ok",
-                    body: ["rules": [["apiGroups": [""], "resources": ["pods"], "verbs": ["get"]]]])
+                    .roles,
+                    namespace: "default",
+                    name: "ok",
+                    body: ["rules": [["apiGroups": [""], "resources": ["pods"], "verbs": ["get"]]]]
+                )
                 try await eventually { try await api.create(.roles, allowed) }
                 let refused = KubeObject(
-                    .roles, namespace: "default", name: "no",
-                    body: ["rules": [["apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]]]])
+                    .roles,
+                    namespace: "default",
+                    name: "no",
+                    body: ["rules": [["apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]]]]
+                )
                 let refusal = await #expect(throws: APIError.self) { try await api.create(.roles, refused) }
                 #expect(refusal?.message.contains("is attempting to grant RBAC permissions not currently held") == true)
                 let patch = await #expect(throws: APIError.self) {
                     try await api.patch(
-                        .roles, allowed.key,
-                        .json([["op": "replace", "path": "/rules/0/resources/0", "value": "nodes"]]))
+                        .roles,
+                        allowed.key,
+                        .json([["op": "replace", "path": "/rules/0/resources/0", "value": "nodes"]])
+                    )
                 }
                 #expect(patch?.code == 403)
             }
@@ -142,11 +176,18 @@ import Testing
                 func ask(_ user: String, _ verb: String, _ resource: String) async throws -> Bool? {
                     let spec: JSON = [
                         "user": .string(user),
-                        "resourceAttributes": ["verb": .string(verb), "resource": .string(resource), "namespace": "default"],
+                        "resourceAttributes": [
+                            "verb": .string(verb), "resource": .string(resource), "namespace": "default",
+                        ],
                     ]
                     return try await api.rawJSON(
-                        method: "POST", path: "/apis/authorization.k8s.io/v1/subjectaccessreviews", body: ["spec": spec])[
-                            path: "status", "allowed"]?.boolValue
+                        method: "POST",
+                        path: "/apis/authorization.k8s.io/v1/subjectaccessreviews",
+                        body: ["spec": spec]
+                    )[
+                        path: "status",
+                        "allowed"
+                    ]?.boolValue
                 }
                 try await eventuallyTrue { try await ask("jane", "get", "pods") == true }
                 let mayDelete = try await ask("jane", "delete", "pods")
@@ -173,8 +214,11 @@ import Testing
     @Test func `Aggregated roles follow the roles they select`() async throws {
         try await TestCluster.run { cluster in
             let role = KubeObject(
-                .clusterRoles, name: "ml-view", labels: ["rbac.authorization.k8s.io/aggregate-to-view": "true"],
-                body: ["rules": [["apiGroups": ["ml"], "resources": ["jobs"], "verbs": ["get"]]]])
+                .clusterRoles,
+                name: "ml-view",
+                labels: ["rbac.authorization.k8s.io/aggregate-to-view": "true"],
+                body: ["rules": [["apiGroups": ["ml"], "resources": ["jobs"], "verbs": ["get"]]]]
+            )
             try await cluster.api.create(.clusterRoles, role)
             try await eventuallyTrue {
                 let view = try await cluster.api.get(.clusterRoles, name: "view")

@@ -4,30 +4,59 @@ import Testing
 @testable import KubeServer
 
 @Suite struct RBACIndexTests {
-    private func role(_ name: String, namespace: String? = nil, labels: [String: String] = [:], _ rules: [PolicyRule]) -> KubeObject {
+    private func role(
+        _ name: String,
+        namespace: String? = nil,
+        labels: [String: String] = [:],
+        _ rules: [PolicyRule]
+    ) -> KubeObject {
         KubeObject(
-            namespace == nil ? .clusterRoles : .roles, namespace: namespace, name: name, labels: labels,
-            body: ["rules": .array(rules.map(\.json))])
+            namespace == nil ? .clusterRoles : .roles,
+            namespace: namespace,
+            name: name,
+            labels: labels,
+            body: ["rules": .array(rules.map(\.json))]
+        )
     }
 
     private func binding(
-        _ name: String, namespace: String? = nil, role: String, kind: String = "ClusterRole", subject: JSON
+        _ name: String,
+        namespace: String? = nil,
+        role: String,
+        kind: String = "ClusterRole",
+        subject: JSON
     ) -> KubeObject {
         KubeObject(
-            namespace == nil ? .clusterRoleBindings : .roleBindings, namespace: namespace, name: name,
+            namespace == nil ? .clusterRoleBindings : .roleBindings,
+            namespace: namespace,
+            name: name,
             body: [
                 "roleRef": ["apiGroup": "rbac.authorization.k8s.io", "kind": .string(kind), "name": .string(role)],
                 "subjects": [subject],
-            ])
+            ]
+        )
     }
 
     private func asks(
-        _ user: RequestUser, _ verb: String, _ resource: String, group: String = "", namespace: String = "",
-        name: String = "", subresource: String = ""
+        _ user: RequestUser,
+        _ verb: String,
+        _ resource: String,
+        group: String = "",
+        namespace: String = "",
+        name: String = "",
+        subresource: String = ""
     ) -> AuthorizationAttributes {
         AuthorizationAttributes(
-            user: user, verb: verb, isResource: true, group: group, version: "v1", resource: resource,
-            subresource: subresource, namespace: namespace, name: name)
+            user: user,
+            verb: verb,
+            isResource: true,
+            group: group,
+            version: "v1",
+            resource: resource,
+            subresource: subresource,
+            namespace: namespace,
+            name: name
+        )
     }
 
     private let jane = RequestUser(name: "jane", groups: ["devs", "system:authenticated"])
@@ -70,8 +99,12 @@ import Testing
         let own = role("r", namespace: "a", [PolicyRule(["create"], ["events"])])
         index.setRole(own.key, own)
         let grant = binding(
-            "b", namespace: "a", role: "r", kind: "Role",
-            subject: ["kind": "ServiceAccount", "name": "robot", "namespace": "c"])
+            "b",
+            namespace: "a",
+            role: "r",
+            kind: "Role",
+            subject: ["kind": "ServiceAccount", "name": "robot", "namespace": "c"]
+        )
         index.setBinding(grant.key, grant)
         let robot = RequestUser(name: "system:serviceaccount:c:robot", groups: ["system:serviceaccounts"])
         #expect(index.decide(asks(robot, "create", "events", namespace: "a")).isAllowed)
@@ -88,7 +121,8 @@ import Testing
         #expect(
             error.message
                 == "pods is forbidden: User \"jane\" cannot get resource \"pods\" in API group \"\" at the cluster scope: "
-                + "RBAC: clusterrole.rbac.authorization.k8s.io \"lost\" not found")
+                + "RBAC: clusterrole.rbac.authorization.k8s.io \"lost\" not found"
+        )
     }
 
     @Test func `Refusals read as upstream's`() {
@@ -96,7 +130,8 @@ import Testing
         #expect(
             one.message
                 == "deployments.apps \"web\" is forbidden: User \"jane\" cannot delete resource \"deployments\" in API group "
-                + "\"apps\" in the namespace \"x\"")
+                + "\"apps\" in the namespace \"x\""
+        )
         var path = AuthorizationAttributes(user: .anonymous, verb: "get", isResource: false)
         path.path = "/metrics"
         #expect(path.forbidden().message == "forbidden: User \"system:anonymous\" cannot get path \"/metrics\"")
@@ -106,8 +141,10 @@ import Testing
         var index = RBACIndex()
         for entry in BootstrapRoles.entries { index.setClusterRole(entry.name, entry.role) }
         let extra = role(
-            "crd-view", labels: ["rbac.authorization.k8s.io/aggregate-to-view": "true"],
-            [PolicyRule(["get"], groups: ["ml"], ["jobs"])])
+            "crd-view",
+            labels: ["rbac.authorization.k8s.io/aggregate-to-view": "true"],
+            [PolicyRule(["get"], groups: ["ml"], ["jobs"])]
+        )
         index.setClusterRole("crd-view", extra)
         for name in ["view", "edit", "admin"] {
             let rules = index.aggregatedRules(name) ?? []

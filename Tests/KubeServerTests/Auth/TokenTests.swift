@@ -7,12 +7,18 @@ import Testing
 
 @Suite struct TokenTests {
     private let binding = ServiceAccountClaims.Binding(
-        namespace: "ns", serviceaccount: .init(name: "robot", uid: "u1"), pod: .init(name: "p", uid: "u2"))
+        namespace: "ns",
+        serviceaccount: .init(name: "robot", uid: "u1"),
+        pod: .init(name: "p", uid: "u2")
+    )
 
     @Test(.timeLimit(.minutes(1))) func `An issued token verifies until it expires`() async throws {
         let clock = Clock(time: 1_000_000)
         let tokens = try await ServiceAccountTokens(
-            signingKeyPEM: PKI.signingKeyPEM(), issuer: "https://issuer", now: { clock.time.withLock { $0 } })
+            signingKeyPEM: PKI.signingKeyPEM(),
+            issuer: "https://issuer",
+            now: { clock.time.withLock { $0 } }
+        )
         let (token, claims) = try await tokens.issue(audiences: [], seconds: 10, binding: binding)
         #expect(claims.exp - claims.iat == 600)
         #expect(claims.aud == ["https://issuer"])
@@ -38,7 +44,13 @@ import Testing
 
     @Test func `The user of a token carries its groups and its pod`() {
         let claims = ServiceAccountClaims(
-            issuer: "i", audiences: ["i"], issuedAt: 0, expiresAt: 1, identifier: "j", binding: binding)
+            issuer: "i",
+            audiences: ["i"],
+            issuedAt: 0,
+            expiresAt: 1,
+            identifier: "j",
+            binding: binding
+        )
         let user = claims.user
         #expect(user.groups == ["system:serviceaccounts", "system:serviceaccounts:ns", "system:authenticated"])
         #expect(user.uid == "u1")

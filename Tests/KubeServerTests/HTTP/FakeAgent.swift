@@ -42,12 +42,18 @@ final class FakeAgent: Sendable {
             agent.requests.withLock { $0.append(head) }
             if head.lowercased().contains("upgrade: ") {
                 isUpgraded = true
-                write(context, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n" + rest)
+                write(
+                    context,
+                    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n" + rest
+                )
             } else if head.contains("/gone") {
                 write(context, "HTTP/1.1 404 Not Found\r\nContent-Length: 12\r\n\r\nno container")
             } else {
                 text = ""
-                write(context, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nline1\n\r\n6\r\nline2\n\r\n0\r\n\r\n")
+                write(
+                    context,
+                    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nline1\n\r\n6\r\nline2\n\r\n0\r\n\r\n"
+                )
             }
         }
 

@@ -8,15 +8,20 @@ import Testing
     private func target(_ method: HTTPMethod, _ uri: String) -> RequestTarget {
         let mark = uri.firstIndex(of: "?") ?? uri.endIndex
         return RequestTarget(
-            method: method, path: String(uri[..<mark]), query: RequestQuery(uri[mark...].dropFirst()))
+            method: method,
+            path: String(uri[..<mark]),
+            query: RequestQuery(uri[mark...].dropFirst())
+        )
     }
 
     @Test func `A pod's address names namespace, resource and name`() {
         let target = target(.GET, "/api/v1/namespaces/ns/pods/web/log?follow=true")
         #expect(target.isResource)
         #expect(target.verb == "get")
-        #expect([target.group, target.version, target.namespace, target.resource, target.name, target.subresource]
-            == ["", "v1", "ns", "pods", "web", "log"])
+        #expect(
+            [target.group, target.version, target.namespace, target.resource, target.name, target.subresource]
+                == ["", "v1", "ns", "pods", "web", "log"]
+        )
     }
 
     @Test(arguments: [
@@ -67,25 +72,29 @@ import Testing
 @Suite struct MediaTypeTests {
     private func all(_ shape: MediaType.Shape) -> Bool { true }
 
-    @Test(arguments: [
-        ([], MediaType.Choice(format: .json, shape: .object)),
-        (["*/*"], .init(format: .json, shape: .object)),
-        (["application/vnd.kubernetes.protobuf,application/json"], .init(format: .json, shape: .object)),
-        (["application/yaml"], .init(format: .yaml, shape: .object)),
-        (["application/json;q=0.5, application/yaml"], .init(format: .yaml, shape: .object)),
-        (
-            ["application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json"],
-            .init(format: .json, shape: .table(apiVersion: "meta.k8s.io/v1"))
-        ),
-        (
-            ["application/json;g=meta.k8s.io;v=v1;as=Unknown, application/json"],
-            .init(format: .json, shape: .object)
-        ),
-        (
-            ["application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"],
-            .init(format: .json, shape: .partialMetadata(apiVersion: "meta.k8s.io/v1"))
-        ),
-    ] as [([String], MediaType.Choice)])
+    @Test(
+        arguments: [
+            ([], MediaType.Choice(format: .json, shape: .object)),
+            (["*/*"], .init(format: .json, shape: .object)),
+            (["application/vnd.kubernetes.protobuf,application/json"], .init(format: .json, shape: .object)),
+            (["application/yaml"], .init(format: .yaml, shape: .object)),
+            (["application/json;q=0.5, application/yaml"], .init(format: .yaml, shape: .object)),
+            (
+                [
+                    "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json"
+                ],
+                .init(format: .json, shape: .table(apiVersion: "meta.k8s.io/v1"))
+            ),
+            (
+                ["application/json;g=meta.k8s.io;v=v1;as=Unknown, application/json"],
+                .init(format: .json, shape: .object)
+            ),
+            (
+                ["application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"],
+                .init(format: .json, shape: .partialMetadata(apiVersion: "meta.k8s.io/v1"))
+            ),
+        ] as [([String], MediaType.Choice)]
+    )
     func `The first acceptable clause wins`(accept: [String], want: MediaType.Choice) throws {
         #expect(try MediaType.choose(accept: accept, allows: all) == want)
     }
@@ -114,7 +123,10 @@ import Testing
         #expect(body.json == ["a": true, "b": "yes", "c": [1, 16]])
     }
 
-    @Test(arguments: [("{", "application/json", 400), ("a: [", "application/yaml", 400), ("<a/>", "text/xml", 415), ("k8s", "application/vnd.kubernetes.protobuf", 400)])
+    @Test(arguments: [
+        ("{", "application/json", 400), ("a: [", "application/yaml", 400), ("<a/>", "text/xml", 415),
+        ("k8s", "application/vnd.kubernetes.protobuf", 400),
+    ])
     func `Bodies that cannot be read are refused`(text: String, type: String, wantCode: Int) {
         let error = #expect(throws: APIError.self) { try decode(text, type) }
         #expect(error?.code == wantCode)
@@ -132,7 +144,12 @@ import Testing
         #expect(
             fromBody
                 == DeleteOptions(
-                    gracePeriodSeconds: 0, propagation: .foreground, preconditionUID: "u", preconditionResourceVersion: "7"))
+                    gracePeriodSeconds: 0,
+                    propagation: .foreground,
+                    preconditionUID: "u",
+                    preconditionResourceVersion: "7"
+                )
+        )
         #expect(throws: APIError.self) { try RequestOptions.delete(RequestQuery("dryRun=Some"), body: nil) }
         #expect(throws: APIError.self) { try RequestOptions.delete(RequestQuery("propagationPolicy=No"), body: nil) }
     }

@@ -16,22 +16,39 @@ import Testing
                 let stale = await #expect(throws: APIError.self) { try await api.update(.configMaps, made) }
                 #expect(stale?.isConflict == true)
                 let patched = try await api.patch(
-                    .configMaps, made.key, .merge(["data": ["n": "1"]]))
+                    .configMaps,
+                    made.key,
+                    .merge(["data": ["n": "1"]])
+                )
                 #expect(patched["data"] == ["k": "w", "n": "1"])
                 let json = try await api.patch(
-                    .configMaps, made.key, .json([["op": "remove", "path": "/data/n"]]))
+                    .configMaps,
+                    made.key,
+                    .json([["op": "remove", "path": "/data/n"]])
+                )
                 #expect(json["data"] == ["k": "w"])
                 let applied = try await api.apply(
-                    .configMaps, .configMap("b", data: ["z": "1"]), fieldManager: "tester")
+                    .configMaps,
+                    .configMap("b", data: ["z": "1"]),
+                    fieldManager: "tester"
+                )
                 #expect(applied.name == "b")
-                let list = try await api.list(.configMaps, namespace: "default", options: ListOptions(labelSelector: "x=1"))
+                let list = try await api.list(
+                    .configMaps,
+                    namespace: "default",
+                    options: ListOptions(labelSelector: "x=1")
+                )
                 #expect(list.items.map(\.name) == ["a"])
                 #expect(list.items.first?.kind == "ConfigMap")
                 let missing = try await api.find(.configMaps, namespace: "default", name: "none")
                 #expect(missing == nil)
                 try await api.delete(.configMaps, namespace: "default", name: "a", options: DeleteOptions())
                 try await api.deleteCollection(
-                    .configMaps, namespace: "default", selection: ListOptions(), options: DeleteOptions())
+                    .configMaps,
+                    namespace: "default",
+                    selection: ListOptions(),
+                    options: DeleteOptions()
+                )
                 let isEmpty = try await api.list(.configMaps, namespace: "default").items.isEmpty
                 #expect(isEmpty)
             }
@@ -47,7 +64,10 @@ import Testing
                 #expect(first.remainingItemCount == 3)
                 try await api.create(.configMaps, .configMap("c9"))
                 let second = try await api.list(
-                    .configMaps, namespace: "default", options: ListOptions(limit: 9, continueToken: first.continueToken))
+                    .configMaps,
+                    namespace: "default",
+                    options: ListOptions(limit: 9, continueToken: first.continueToken)
+                )
                 #expect(second.items.map(\.name) == ["c2", "c3", "c4"])
                 #expect(second.resourceVersion == first.resourceVersion)
             }
@@ -59,7 +79,10 @@ import Testing
             try await cluster.withClient { api in
                 let version = try await api.list(.configMaps, namespace: "default").resourceVersion
                 let stream = try await api.watch(
-                    .configMaps, namespace: "default", options: WatchOptions(resourceVersion: version))
+                    .configMaps,
+                    namespace: "default",
+                    options: WatchOptions(resourceVersion: version)
+                )
                 try await cluster.api.create(.configMaps, .configMap("a"))
                 try await cluster.api.create(.configMaps, .configMap("b"))
                 try await cluster.api.delete(.configMaps, namespace: "default", name: "a", options: DeleteOptions())
@@ -83,8 +106,10 @@ import Testing
             try await cluster.api.create(.configMaps, .configMap("a"))
             try await cluster.withClient { api in
                 let stream = try await api.watch(
-                    .configMaps, namespace: "default",
-                    options: WatchOptions(timeoutSeconds: 1, sendInitialEvents: true))
+                    .configMaps,
+                    namespace: "default",
+                    options: WatchOptions(timeoutSeconds: 1, sendInitialEvents: true)
+                )
                 var added = 0
                 var marked = false
                 for try await event in stream {
@@ -121,7 +146,11 @@ import Testing
                 let type = try await api.resource(apiVersion: "apps/v1", kind: "Deployment")
                 #expect(type == .deployments)
                 let resources = try await api.preferredResources()
-                #expect(resources.contains { $0.type == .pods && $0.shortNames == ["po"] && $0.subresources.contains("log") })
+                #expect(
+                    resources.contains {
+                        $0.type == .pods && $0.shortNames == ["po"] && $0.subresources.contains("log")
+                    }
+                )
                 let unknown = try await api.resource(apiVersion: "no.such/v1", kind: "X")
                 #expect(unknown == nil)
             }

@@ -39,8 +39,12 @@ struct RoleStrategy: Strategy {
 
     private func bindingErrors(_ object: KubeObject) -> [FieldError] {
         var errors = PodRules.choice(object["roleRef", "kind"], ["Role", "ClusterRole"], "roleRef.kind")
-        if (object["roleRef", "kind"]?.stringValue ?? "").isEmpty { errors.append(FieldError("roleRef.kind", .required)) }
-        if (object["roleRef", "name"]?.stringValue ?? "").isEmpty { errors.append(FieldError("roleRef.name", .required)) }
+        if (object["roleRef", "kind"]?.stringValue ?? "").isEmpty {
+            errors.append(FieldError("roleRef.kind", .required))
+        }
+        if (object["roleRef", "name"]?.stringValue ?? "").isEmpty {
+            errors.append(FieldError("roleRef.name", .required))
+        }
         for (index, subject) in (object["subjects"]?.arrayValue ?? []).enumerated() {
             let path = "subjects[\(index)]"
             if (subject["name"]?.stringValue ?? "").isEmpty { errors.append(FieldError(path + ".name", .required)) }
@@ -61,10 +65,14 @@ struct RoleStrategy: Strategy {
             }
             if !(rule["nonResourceURLs"]?.arrayValue ?? []).isEmpty { continue }
             if (rule["apiGroups"]?.arrayValue ?? []).isEmpty {
-                errors.append(FieldError(path + ".apiGroups", .required, "resource rules must supply at least one api group"))
+                errors.append(
+                    FieldError(path + ".apiGroups", .required, "resource rules must supply at least one api group")
+                )
             }
             if (rule["resources"]?.arrayValue ?? []).isEmpty {
-                errors.append(FieldError(path + ".resources", .required, "resource rules must supply at least one resource"))
+                errors.append(
+                    FieldError(path + ".resources", .required, "resource rules must supply at least one resource")
+                )
             }
         }
         return errors
@@ -79,19 +87,29 @@ struct RoleStrategy: Strategy {
 struct PriorityClassStrategy: Strategy {
     func validate(_ object: KubeObject, _ context: StrategyContext) -> [FieldError] {
         var errors = PodRules.choice(
-            object["preemptionPolicy"], ["Never", "PreemptLowerPriority"], "preemptionPolicy")
+            object["preemptionPolicy"],
+            ["Never", "PreemptLowerPriority"],
+            "preemptionPolicy"
+        )
         let value = object["value"]?.intValue ?? 0
         let isSystem = ["system-node-critical", "system-cluster-critical"].contains(object.name)
         if object.name.hasPrefix("system-"), !isSystem {
             errors.append(
                 FieldError(
-                    "metadata.name", .forbidden,
-                    "priority class names with 'system-' prefix are reserved for system use only"))
+                    "metadata.name",
+                    .forbidden,
+                    "priority class names with 'system-' prefix are reserved for system use only"
+                )
+            )
         }
         if value > 1_000_000_000, !isSystem {
             errors.append(
                 FieldError(
-                    "value", .forbidden, "maximum allowed value of a user defined priority is 1000000000"))
+                    "value",
+                    .forbidden,
+                    "maximum allowed value of a user defined priority is 1000000000"
+                )
+            )
         }
         return errors
     }
@@ -104,7 +122,12 @@ struct PriorityClassStrategy: Strategy {
         if object["preemptionPolicy"] != old["preemptionPolicy"], object["preemptionPolicy"] != nil {
             errors.append(
                 FieldError(
-                    "preemptionPolicy", .invalid, "field is immutable", badValue: object["preemptionPolicy"] ?? .null))
+                    "preemptionPolicy",
+                    .invalid,
+                    "field is immutable",
+                    badValue: object["preemptionPolicy"] ?? .null
+                )
+            )
         }
         return errors
     }

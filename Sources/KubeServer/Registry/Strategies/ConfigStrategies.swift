@@ -11,9 +11,12 @@ enum DataRules {
                 && key.utf8.allSatisfy { isAllowed($0) }
             if isValid { return nil }
             return FieldError(
-                "\(path)[\(key)]", .invalid,
+                "\(path)[\(key)]",
+                .invalid,
                 "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or "
-                    + "'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')", badValue: .string(key))
+                    + "'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')",
+                badValue: .string(key)
+            )
         }
     }
 
@@ -52,7 +55,9 @@ struct ConfigMapStrategy: Strategy {
         errors += DataRules.keyErrors(object["binaryData"], path: "binaryData")
         let data = object["data"]?.objectValue ?? [:]
         for key in (object["binaryData"]?.objectValue ?? [:]).keys.sorted() where data[key] != nil {
-            errors.append(FieldError("data[\(key)]", .invalid, "duplicate of key present in binaryData", badValue: .string(key)))
+            errors.append(
+                FieldError("data[\(key)]", .invalid, "duplicate of key present in binaryData", badValue: .string(key))
+            )
         }
         return errors + DataRules.sizeErrors(object, ["data", "binaryData"], path: "")
     }
@@ -118,6 +123,21 @@ struct SecretStrategy: Strategy {
     }
 }
 
+struct VolumeStrategy: Strategy {
+    func prepareForCreate(_ object: inout KubeObject, _ context: StrategyContext) throws {
+        object["status"] = ["phase": "Pending"]
+    }
+
+    func validate(_ object: KubeObject, _ context: StrategyContext) -> [FieldError] {
+        var errors: [FieldError] = []
+        if object["spec", "capacity", "storage"] == nil { errors.append(FieldError("spec.capacity", .required)) }
+        if (object["spec", "accessModes"]?.arrayValue ?? []).isEmpty {
+            errors.append(FieldError("spec.accessModes", .required))
+        }
+        return errors
+    }
+}
+
 struct ClaimStrategy: Strategy {
     func admit(_ object: inout KubeObject, old: KubeObject?, _ context: StrategyContext) async throws {
         guard old == nil, object["spec", "storageClassName"] == nil else { return }
@@ -139,7 +159,10 @@ struct ClaimStrategy: Strategy {
         }
         for mode in modes {
             errors += PodRules.choice(
-                .string(mode), ["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"], "spec.accessModes")
+                .string(mode),
+                ["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"],
+                "spec.accessModes"
+            )
         }
         let storage = object["spec", "resources", "requests", "storage"]
         if let storage {
@@ -148,7 +171,12 @@ struct ClaimStrategy: Strategy {
                 if quantity.isNegative || quantity.isZero {
                     errors.append(
                         FieldError(
-                            "spec.resources[storage]", .invalid, "must be greater than zero", badValue: storage))
+                            "spec.resources[storage]",
+                            .invalid,
+                            "must be greater than zero",
+                            badValue: storage
+                        )
+                    )
                 }
             } catch {
                 errors.append(FieldError("spec.resources[storage]", .invalid, error.description, badValue: storage))
@@ -170,8 +198,10 @@ struct ClaimStrategy: Strategy {
         if after == before { return [] }
         return [
             FieldError(
-                "spec", .forbidden,
-                "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims")
+                "spec",
+                .forbidden,
+                "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
+            )
         ]
     }
 }

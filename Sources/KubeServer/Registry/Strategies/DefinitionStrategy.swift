@@ -27,7 +27,9 @@ struct DefinitionStrategy: Strategy {
             [
                 "type": "Terminating", "status": "True", "reason": "InstanceDeletionPending",
                 "message": "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon",
-            ], now: context.registry.now)
+            ],
+            now: context.registry.now
+        )
     }
 
     /// Sets acceptedNames, storedVersions and the conditions NamesAccepted and Established.
@@ -46,7 +48,9 @@ struct DefinitionStrategy: Strategy {
                 "type": "NamesAccepted", "status": conflict == nil ? "True" : "False",
                 "reason": .string(conflict?.reason ?? "NoConflicts"),
                 "message": .string(conflict?.message ?? "no conflicts found"),
-            ], now: now)
+            ],
+            now: now
+        )
         let wasEstablished = object.isConditionTrue("Established")
         let isEstablished = conflict == nil || wasEstablished
         conditions = Conditions.set(
@@ -55,8 +59,11 @@ struct DefinitionStrategy: Strategy {
                 "type": "Established", "status": isEstablished ? "True" : "False",
                 "reason": isEstablished ? "InitialNamesAccepted" : "NotAccepted",
                 "message": .string(
-                    isEstablished ? "the initial names have been accepted" : "not all names are accepted"),
-            ], now: now)
+                    isEstablished ? "the initial names have been accepted" : "not all names are accepted"
+                ),
+            ],
+            now: now
+        )
         object["status", "conditions"] = conditions
         if conflict == nil { object["status", "acceptedNames"] = accepted }
         var stored = object["status", "storedVersions"]?.stringArray ?? []
@@ -105,19 +112,29 @@ struct DefinitionStrategy: Strategy {
         if !plural.isEmpty, !group.isEmpty, object.name != plural + "." + group {
             errors.append(
                 FieldError(
-                    "metadata.name", .invalid, "must be spec.names.plural+\".\"+spec.group", badValue: .string(object.name)))
+                    "metadata.name",
+                    .invalid,
+                    "must be spec.names.plural+\".\"+spec.group",
+                    badValue: .string(object.name)
+                )
+            )
         }
         let versions = object["spec", "versions"]?.arrayValue ?? []
         if versions.isEmpty { errors.append(FieldError("spec.versions", .required)) }
         if versions.filter({ $0["storage"]?.boolValue == true }).count != 1 {
             errors.append(
                 FieldError(
-                    "spec.versions", .invalid, "must have exactly one version marked as storage version",
-                    badValue: .array(versions.map { $0["name"] ?? "" })))
+                    "spec.versions",
+                    .invalid,
+                    "must have exactly one version marked as storage version",
+                    badValue: .array(versions.map { $0["name"] ?? "" })
+                )
+            )
         }
         for (index, version) in versions.enumerated() where version["schema", "openAPIV3Schema"] == nil {
             errors.append(
-                FieldError("spec.versions[\(index)].schema.openAPIV3Schema", .required, "schemas are required"))
+                FieldError("spec.versions[\(index)].schema.openAPIV3Schema", .required, "schemas are required")
+            )
         }
         if !errors.isEmpty { return errors }
         do throws(SchemaCompileError) {
@@ -134,16 +151,24 @@ struct DefinitionStrategy: Strategy {
         for field in ["plural", "kind"] where object["spec", "names", field] != old["spec", "names", field] {
             errors.append(
                 FieldError(
-                    "spec.names." + field, .invalid, "field is immutable",
-                    badValue: object["spec", "names", field] ?? .null))
+                    "spec.names." + field,
+                    .invalid,
+                    "field is immutable",
+                    badValue: object["spec", "names", field] ?? .null
+                )
+            )
         }
         let names = Set((object["spec", "versions"]?.arrayValue ?? []).compactMap { $0["name"]?.stringValue })
         for (index, stored) in (object["status", "storedVersions"]?.stringArray ?? []).enumerated()
         where !names.contains(stored) {
             errors.append(
                 FieldError(
-                    "status.storedVersions[\(index)]", .invalid, "missing from spec.versions; must be deleted or migrated first",
-                    badValue: .string(stored)))
+                    "status.storedVersions[\(index)]",
+                    .invalid,
+                    "missing from spec.versions; must be deleted or migrated first",
+                    badValue: .string(stored)
+                )
+            )
         }
         return errors
     }
@@ -156,7 +181,8 @@ struct DefinitionStrategy: Strategy {
         }
         if object["spec", "conversion", "strategy"] == "Webhook" {
             RequestScope.current?.warn(
-                "spec.conversion.strategy: webhooks are not called; versions differ by apiVersion only")
+                "spec.conversion.strategy: webhooks are not called; versions differ by apiVersion only"
+            )
         }
         context.registry.register(definition: object)
         if object.isTerminating { await context.registry.cleanUp(definition: object.name) }

@@ -16,8 +16,10 @@ enum ServiceAccountAdmission {
         pod["spec", "serviceAccount"] = .string(name)
         guard let account = await find(namespace, name, context.registry.store) else {
             throw APIError.forbidden(
-                .pods, pod.name,
-                "error looking up service account \(namespace)/\(name): serviceaccount \"\(name)\" not found")
+                .pods,
+                pod.name,
+                "error looking up service account \(namespace)/\(name): serviceaccount \"\(name)\" not found"
+            )
         }
         if (pod["spec", "imagePullSecrets"]?.arrayValue ?? []).isEmpty, let secrets = account["imagePullSecrets"] {
             pod["spec", "imagePullSecrets"] = secrets
@@ -55,9 +57,11 @@ enum ServiceAccountAdmission {
                     if mounts.contains(where: { $0["mountPath"]?.stringValue == mountPath }) { return container }
                     isNeeded = true
                     container["volumeMounts"] = .array(
-                        mounts + [["name": .string(name), "mountPath": .string(mountPath), "readOnly": true]])
+                        mounts + [["name": .string(name), "mountPath": .string(mountPath), "readOnly": true]]
+                    )
                     return container
-                })
+                }
+            )
         }
         if isNeeded, existing == nil { pod["spec", "volumes"] = .array(volumes + [volume(name)]) }
     }
@@ -117,16 +121,20 @@ enum PriorityAdmission {
         let value = found?["value"]?.intValue ?? 0
         if let given = pod["spec", "priority"]?.intValue, given != value {
             throw APIError.forbidden(
-                .pods, pod.name,
+                .pods,
+                pod.name,
                 "the integer value of priority (\(given)) must not be provided in pod spec; priority admission controller "
-                    + "computed \(value) from the given PriorityClass name")
+                    + "computed \(value) from the given PriorityClass name"
+            )
         }
         let policy = found?["preemptionPolicy"]?.stringValue ?? "PreemptLowerPriority"
         if let given = pod["spec", "preemptionPolicy"]?.stringValue, given != policy {
             throw APIError.forbidden(
-                .pods, pod.name,
+                .pods,
+                pod.name,
                 "the string value of PreemptionPolicy (\(given)) must not be provided in pod spec; priority admission "
-                    + "controller computed \(policy) from the given PriorityClass name")
+                    + "controller computed \(policy) from the given PriorityClass name"
+            )
         }
         if !name.isEmpty { pod["spec", "priorityClassName"] = .string(name) }
         pod["spec", "priority"] = JSON(value)

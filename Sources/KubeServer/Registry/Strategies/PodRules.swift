@@ -22,18 +22,30 @@ enum PodRules {
             }
         }
         errors += choice(spec["restartPolicy"], ["Always", "Never", "OnFailure"], path + ".restartPolicy")
-        errors += choice(spec["dnsPolicy"], ["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"], path + ".dnsPolicy")
+        errors += choice(
+            spec["dnsPolicy"],
+            ["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"],
+            path + ".dnsPolicy"
+        )
         if let deadline = spec["activeDeadlineSeconds"]?.intValue, deadline < 1 {
             errors.append(
                 FieldError(
-                    path + ".activeDeadlineSeconds", .invalid, "must be between 1 and 2147483647, inclusive",
-                    badValue: JSON(deadline)))
+                    path + ".activeDeadlineSeconds",
+                    .invalid,
+                    "must be between 1 and 2147483647, inclusive",
+                    badValue: JSON(deadline)
+                )
+            )
         }
         if let grace = spec["terminationGracePeriodSeconds"]?.intValue, grace < 0 {
             errors.append(
                 FieldError(
-                    path + ".terminationGracePeriodSeconds", .invalid, "must be greater than or equal to 0",
-                    badValue: JSON(grace)))
+                    path + ".terminationGracePeriodSeconds",
+                    .invalid,
+                    "must be greater than or equal to 0",
+                    badValue: JSON(grace)
+                )
+            )
         }
         errors += MetadataRules.labels(spec["nodeSelector"], path: path + ".nodeSelector")
         if let account = spec["serviceAccountName"]?.stringValue, !account.isEmpty,
@@ -67,11 +79,20 @@ enum PodRules {
             errors.append(FieldError(path + ".image", .required))
         } else if image.first?.isWhitespace == true || image.last?.isWhitespace == true {
             errors.append(
-                FieldError(path + ".image", .invalid, "must not have leading or trailing whitespace", badValue: .string(image)))
+                FieldError(
+                    path + ".image",
+                    .invalid,
+                    "must not have leading or trailing whitespace",
+                    badValue: .string(image)
+                )
+            )
         }
         errors += choice(container["imagePullPolicy"], ["Always", "IfNotPresent", "Never"], path + ".imagePullPolicy")
         errors += choice(
-            container["terminationMessagePolicy"], ["FallbackToLogsOnError", "File"], path + ".terminationMessagePolicy")
+            container["terminationMessagePolicy"],
+            ["FallbackToLogsOnError", "File"],
+            path + ".terminationMessagePolicy"
+        )
         errors += portErrors(container["ports"]?.arrayValue ?? [], path + ".ports")
         errors += ResourceRules.errors(container["resources"], path: path + ".resources")
         for (index, variable) in (container["env"]?.arrayValue ?? []).enumerated() {
@@ -81,7 +102,12 @@ enum PodRules {
             if hasValue, !(variable["valueFrom"]?.objectValue ?? [:]).isEmpty {
                 errors.append(
                     FieldError(
-                        place + ".valueFrom", .invalid, "may not be specified when `value` is not empty", badValue: ""))
+                        place + ".valueFrom",
+                        .invalid,
+                        "may not be specified when `value` is not empty",
+                        badValue: ""
+                    )
+                )
             }
         }
         errors += mountErrors(container["volumeMounts"]?.arrayValue ?? [], path + ".volumeMounts", volumes)
@@ -129,7 +155,9 @@ enum PodRules {
             } else {
                 errors.append(FieldError(place + ".containerPort", .required))
             }
-            if let number = port["hostPort"]?.intValue, number != 0 { errors += portNumber(number, place + ".hostPort") }
+            if let number = port["hostPort"]?.intValue, number != 0 {
+                errors += portNumber(number, place + ".hostPort")
+            }
             errors += choice(port["protocol"], ["SCTP", "TCP", "UDP"], place + ".protocol")
         }
         return errors
@@ -157,10 +185,17 @@ enum PodRules {
         for extra in handlers.dropFirst() {
             errors.append(FieldError(path + "." + extra, .forbidden, "may not specify more than 1 handler type"))
         }
-        for field in ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"] {
+        for field in ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"]
+        {
             if let number = probe[field]?.intValue, number < 0 {
                 errors.append(
-                    FieldError(path + "." + field, .invalid, "must be greater than or equal to 0", badValue: JSON(number)))
+                    FieldError(
+                        path + "." + field,
+                        .invalid,
+                        "must be greater than or equal to 0",
+                        badValue: JSON(number)
+                    )
+                )
             }
         }
         if name != "readinessProbe", let threshold = probe["successThreshold"]?.intValue, threshold > 1 {
@@ -212,13 +247,19 @@ enum PodRules {
             if key.isEmpty, op != "Exists" {
                 errors.append(
                     FieldError(
-                        place + ".operator", .invalid,
+                        place + ".operator",
+                        .invalid,
                         "operator must be Exists when `key` is empty, which means \"match all values and all keys\"",
-                        badValue: .string(op)))
+                        badValue: .string(op)
+                    )
+                )
             }
             errors += choice(toleration["operator"], ["Equal", "Exists"], place + ".operator")
             errors += choice(
-                toleration["effect"], ["NoSchedule", "PreferNoSchedule", "NoExecute"], place + ".effect")
+                toleration["effect"],
+                ["NoSchedule", "PreferNoSchedule", "NoExecute"],
+                place + ".effect"
+            )
         }
         return errors
     }
@@ -241,13 +282,19 @@ extension PodRules {
                     var container = after
                     container["image"] = before["image"]
                     return container
-                })
+                }
+            )
         }
         let beforeTolerations = old["tolerations"]?.arrayValue ?? []
         let afterTolerations = new["tolerations"]?.arrayValue ?? []
         if beforeTolerations.contains(where: { !afterTolerations.contains($0) }) {
             errors.append(
-                FieldError("spec.tolerations", .forbidden, "existing toleration can not be modified except its tolerationSeconds"))
+                FieldError(
+                    "spec.tolerations",
+                    .forbidden,
+                    "existing toleration can not be modified except its tolerationSeconds"
+                )
+            )
         }
         masked["tolerations"] = old["tolerations"]
         let gatesBefore = old["schedulingGates"]?.arrayValue ?? []
@@ -255,8 +302,11 @@ extension PodRules {
         if let added = gatesAfter.first(where: { !gatesBefore.contains($0) }) {
             errors.append(
                 FieldError(
-                    "spec.schedulingGates", .forbidden,
-                    "only deletion is allowed, but found new scheduling gate '\(added["name"]?.stringValue ?? "")'"))
+                    "spec.schedulingGates",
+                    .forbidden,
+                    "only deletion is allowed, but found new scheduling gate '\(added["name"]?.stringValue ?? "")'"
+                )
+            )
         }
         masked["schedulingGates"] = old["schedulingGates"]
         if !gatesBefore.isEmpty {
@@ -269,21 +319,29 @@ extension PodRules {
             if after == nil || after ?? 0 > before {
                 errors.append(
                     FieldError(
-                        "spec.activeDeadlineSeconds", .invalid, "must be less than or equal to previous value",
-                        badValue: new["activeDeadlineSeconds"] ?? .null))
+                        "spec.activeDeadlineSeconds",
+                        .invalid,
+                        "must be less than or equal to previous value",
+                        badValue: new["activeDeadlineSeconds"] ?? .null
+                    )
+                )
             }
         }
         masked["activeDeadlineSeconds"] = old["activeDeadlineSeconds"]
-        if old["terminationGracePeriodSeconds"]?.intValue ?? 0 < 0, new["terminationGracePeriodSeconds"]?.intValue == 1 {
+        if old["terminationGracePeriodSeconds"]?.intValue ?? 0 < 0, new["terminationGracePeriodSeconds"]?.intValue == 1
+        {
             masked["terminationGracePeriodSeconds"] = old["terminationGracePeriodSeconds"]
         }
         if masked != old {
             errors.append(
                 FieldError(
-                    "spec", .forbidden,
+                    "spec",
+                    .forbidden,
                     "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
                         + "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
-                        + "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"))
+                        + "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
+                )
+            )
         }
         return errors
     }
@@ -296,16 +354,20 @@ extension PodRules {
                 let name = container["name"]?.stringValue ?? ""
                 return [
                     FieldError(
-                        "spec.ephemeralContainers", .forbidden,
-                        "existing ephemeral containers \"\(name)\" may not be removed")
+                        "spec.ephemeralContainers",
+                        .forbidden,
+                        "existing ephemeral containers \"\(name)\" may not be removed"
+                    )
                 ]
             }
             if same != container {
                 let name = container["name"]?.stringValue ?? ""
                 return [
                     FieldError(
-                        "spec.ephemeralContainers", .forbidden,
-                        "existing ephemeral containers \"\(name)\" may not be changed")
+                        "spec.ephemeralContainers",
+                        .forbidden,
+                        "existing ephemeral containers \"\(name)\" may not be changed"
+                    )
                 ]
             }
         }
@@ -323,7 +385,8 @@ extension PodRules {
                     container["resources"] = before["resources"]
                     container["resizePolicy"] = before["resizePolicy"]
                     return container
-                })
+                }
+            )
         }
         return masked == old
             ? [] : [FieldError("spec", .forbidden, "only cpu and memory resources are mutable")]
@@ -358,11 +421,16 @@ enum ResourceRules {
                 if let limit = limits[name], quantity > limit {
                     errors.append(
                         FieldError(
-                            "\(path).requests", .invalid,
-                            "must be less than or equal to \(name) limit of \(limit)", badValue: value))
+                            "\(path).requests",
+                            .invalid,
+                            "must be less than or equal to \(name) limit of \(limit)",
+                            badValue: value
+                        )
+                    )
                 } else if name.contains("/"), limits[name] != quantity {
                     errors.append(
-                        FieldError("\(path).limits", .required, "Limit must be set for non overcommitable resources"))
+                        FieldError("\(path).limits", .required, "Limit must be set for non overcommitable resources")
+                    )
                 }
             }
         }

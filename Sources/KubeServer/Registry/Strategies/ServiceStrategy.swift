@@ -1,4 +1,5 @@
 internal import KubeCore
+internal import KubeStore
 
 /// Services: addresses and node ports are given out, kept and taken back here.
 struct ServiceStrategy: Strategy {
@@ -20,7 +21,9 @@ struct ServiceStrategy: Strategy {
         case (nil, let old?, true): services.release(old)
         case (let object?, let old?, true): services.release(old, kept: object)
         // A failed write: what it took goes back, what the stored object has stays.
-        case (let object?, let old, false): services.release(object, kept: old)
+        case (let object?, let old, false):
+            let stored = context.registry.store.find("services", namespace: object.namespace ?? "", name: object.name)
+            services.release(object, kept: old ?? stored?.object)
         default: break
         }
     }
@@ -35,7 +38,8 @@ struct ServiceStrategy: Strategy {
         }
         if type == "ExternalName" {
             for field in [
-                "clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy", "externalTrafficPolicy",
+                "clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy",
+                "externalTrafficPolicy",
                 "healthCheckNodePort", "allocateLoadBalancerNodePorts",
             ] { spec[field] = nil }
             object["spec"] = spec
@@ -51,7 +55,11 @@ struct ServiceStrategy: Strategy {
     }
 
     private func allocateAddress(
-        _ spec: inout JSON, _ previous: JSON?, owner: String, _ context: StrategyContext, _ errors: inout [FieldError]
+        _ spec: inout JSON,
+        _ previous: JSON?,
+        owner: String,
+        _ context: StrategyContext,
+        _ errors: inout [FieldError]
     ) {
         var asked = spec["clusterIP"]?.stringValue ?? ""
         let list = spec["clusterIPs"]?.stringArray ?? []
@@ -61,7 +69,8 @@ struct ServiceStrategy: Strategy {
         let before = previous?["clusterIP"]?.stringValue ?? ""
         if !before.isEmpty, asked != before {
             errors.append(
-                FieldError("spec.clusterIPs[0]", .invalid, "may not change once set", badValue: JSON([asked])))
+                FieldError("spec.clusterIPs[0]", .invalid, "may not change once set", badValue: JSON([asked]))
+            )
             return
         }
         if asked == "None" {
@@ -85,7 +94,11 @@ struct ServiceStrategy: Strategy {
     }
 
     private func allocatePorts(
-        _ spec: inout JSON, _ previous: JSON?, type: String, owner: String, _ context: StrategyContext,
+        _ spec: inout JSON,
+        _ previous: JSON?,
+        type: String,
+        owner: String,
+        _ context: StrategyContext,
         _ errors: inout [FieldError]
     ) {
         let isExposed = type == "NodePort" || type == "LoadBalancer"
@@ -112,7 +125,10 @@ struct ServiceStrategy: Strategy {
             if asked == 0, context.isDryRun { continue }
             do throws(FieldError) {
                 let port = try context.registry.services.port(
-                    asked == 0 ? nil : asked, owner: owner, path: "spec.ports[\(index)].nodePort")
+                    asked == 0 ? nil : asked,
+                    owner: owner,
+                    path: "spec.ports[\(index)].nodePort"
+                )
                 ports[index]["nodePort"] = JSON(port)
             } catch {
                 errors.append(error)
@@ -137,7 +153,10 @@ struct ServiceStrategy: Strategy {
         let spec = object["spec"] ?? [:]
         let type = spec["type"]?.stringValue ?? ""
         var errors = PodRules.choice(
-            spec["type"], ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"], "spec.type")
+            spec["type"],
+            ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"],
+            "spec.type"
+        )
         errors += PodRules.choice(spec["sessionAffinity"], ["ClientIP", "None"], "spec.sessionAffinity")
         errors += MetadataRules.labels(spec["selector"], path: "spec.selector")
         let ports = spec["ports"]?.arrayValue ?? []
@@ -152,7 +171,12 @@ struct ServiceStrategy: Strategy {
         if type == "LoadBalancer" || type == "NodePort", spec["clusterIP"] == "None" {
             errors.append(
                 FieldError(
-                    "spec.clusterIPs[0]", .invalid, "may not be set to 'None' for \(type) services", badValue: "None"))
+                    "spec.clusterIPs[0]",
+                    .invalid,
+                    "may not be set to 'None' for \(type) services",
+                    badValue: "None"
+                )
+            )
         }
         return errors + portErrors(ports)
     }
@@ -176,7 +200,9 @@ struct ServiceStrategy: Strategy {
             errors += PodRules.choice(port["protocol"], ["SCTP", "TCP", "UDP"], path + ".protocol")
             let pair = "\(port["protocol"]?.stringValue ?? "")/\(number)"
             if !numbers.insert(pair).inserted {
-                errors.append(FieldError(path, .duplicate, badValue: ["port": JSON(number), "protocol": port["protocol"] ?? ""]))
+                errors.append(
+                    FieldError(path, .duplicate, badValue: ["port": JSON(number), "protocol": port["protocol"] ?? ""])
+                )
             }
             switch port["targetPort"] {
             case .int(let target)?: errors += PodRules.portNumber(Int(target), path + ".targetPort")

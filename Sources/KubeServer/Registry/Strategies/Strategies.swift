@@ -9,9 +9,11 @@ enum Strategies {
         case "services": ServiceStrategy()
         case "secrets": SecretStrategy()
         case "configmaps": ConfigMapStrategy()
-        case "nodes": PlainStrategy()
+        case "nodes": PlainStrategy(keepsStatusOnCreate: true)
+        case "persistentvolumes": VolumeStrategy()
         case "persistentvolumeclaims": ClaimStrategy()
-        case "deployments.apps", "replicasets.apps", "statefulsets.apps", "daemonsets.apps": WorkloadStrategy(type: type)
+        case "deployments.apps", "replicasets.apps", "statefulsets.apps", "daemonsets.apps":
+            WorkloadStrategy(type: type)
         case "replicationcontrollers": ReplicationControllerStrategy()
         case "jobs.batch": JobStrategy()
         case "cronjobs.batch": CronJobStrategy()

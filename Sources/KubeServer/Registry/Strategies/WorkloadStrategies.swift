@@ -3,7 +3,9 @@ internal import KubeCore
 /// Checks shared by everything that holds a pod template.
 enum TemplateRules {
     static func errors(
-        _ template: JSON?, path: String, restartPolicies: [String]
+        _ template: JSON?,
+        path: String,
+        restartPolicies: [String]
     ) -> [FieldError] {
         guard let template, case .object = template else { return [FieldError(path, .required)] }
         var errors = MetadataRules.labels(template["metadata", "labels"], path: path + ".metadata.labels")
@@ -23,15 +25,22 @@ enum TemplateRules {
         if parsed.isEmpty {
             return [
                 FieldError(
-                    "spec.selector", .invalid, "empty selector is invalid for \(kind.lowercased())", badValue: selector)
+                    "spec.selector",
+                    .invalid,
+                    "empty selector is invalid for \(kind.lowercased())",
+                    badValue: selector
+                )
             ]
         }
         let labels = template?["metadata", "labels"]
         if template != nil, !parsed.matches(labels?.stringMap ?? [:]) {
             return [
                 FieldError(
-                    "spec.template.metadata.labels", .invalid, "`selector` does not match template `labels`",
-                    badValue: labels ?? [:])
+                    "spec.template.metadata.labels",
+                    .invalid,
+                    "`selector` does not match template `labels`",
+                    badValue: labels ?? [:]
+                )
             ]
         }
         return []
@@ -59,18 +68,27 @@ struct WorkloadStrategy: Strategy {
     func validate(_ object: KubeObject, _ context: StrategyContext) -> [FieldError] {
         let template = object["spec", "template"]
         var errors = TemplateRules.nonNegative(
-            object, ["replicas", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"])
+            object,
+            ["replicas", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"]
+        )
         errors += TemplateRules.selectorErrors(object["spec", "selector"], template: template, kind: type.kind)
         errors += TemplateRules.errors(template, path: "spec.template", restartPolicies: ["Always"])
         if type.kind == "Deployment" {
-            errors += PodRules.choice(object["spec", "strategy", "type"], ["Recreate", "RollingUpdate"], "spec.strategy.type")
+            errors += PodRules.choice(
+                object["spec", "strategy", "type"],
+                ["Recreate", "RollingUpdate"],
+                "spec.strategy.type"
+            )
             if object["spec", "strategy", "type"] == "Recreate",
                 !(object["spec", "strategy", "rollingUpdate"]?.isNull ?? true)
             {
                 errors.append(
                     FieldError(
-                        "spec.strategy.rollingUpdate", .forbidden,
-                        "may not be specified when strategy `type` is 'Recreate'"))
+                        "spec.strategy.rollingUpdate",
+                        .forbidden,
+                        "may not be specified when strategy `type` is 'Recreate'"
+                    )
+                )
             }
         }
         return errors
@@ -92,9 +110,11 @@ struct WorkloadStrategy: Strategy {
         if after == before { return [] }
         return [
             FieldError(
-                "spec", .forbidden,
+                "spec",
+                .forbidden,
                 "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', "
-                    + "'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden")
+                    + "'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"
+            )
         ]
     }
 }
@@ -118,7 +138,8 @@ struct JobStrategy: Strategy {
         let uid = JSON.string(object.uid)
         let name = JSON.string(object.name)
         for (label, value) in [
-            ("batch.kubernetes.io/controller-uid", uid), ("controller-uid", uid), ("batch.kubernetes.io/job-name", name),
+            ("batch.kubernetes.io/controller-uid", uid), ("controller-uid", uid),
+            ("batch.kubernetes.io/job-name", name),
             ("job-name", name),
         ] {
             object["spec", "template", "metadata", "labels", label] = value
@@ -137,16 +158,23 @@ struct JobStrategy: Strategy {
             [
                 "parallelism", "completions", "backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished",
                 "backoffLimitPerIndex", "maxFailedIndexes",
-            ])
+            ]
+        )
         errors += TemplateRules.errors(
-            object["spec", "template"], path: "spec.template", restartPolicies: ["OnFailure", "Never"])
+            object["spec", "template"],
+            path: "spec.template",
+            restartPolicies: ["OnFailure", "Never"]
+        )
         errors += PodRules.choice(object["spec", "completionMode"], ["NonIndexed", "Indexed"], "spec.completionMode")
         if object["spec", "completionMode"] == "Indexed", object["spec", "completions"] == nil {
             errors.append(FieldError("spec.completions", .required, "when completion mode is Indexed"))
         }
         if object["spec", "manualSelector"]?.boolValue == true {
             errors += TemplateRules.selectorErrors(
-                object["spec", "selector"], template: object["spec", "template"], kind: "job")
+                object["spec", "selector"],
+                template: object["spec", "template"],
+                kind: "job"
+            )
         }
         return errors
     }
@@ -182,20 +210,31 @@ struct CronJobStrategy: Strategy {
         if object.name.utf8.count > 52 {
             errors.append(
                 FieldError(
-                    "metadata.name", .invalid, "must be no more than 52 characters", badValue: .string(object.name)))
+                    "metadata.name",
+                    .invalid,
+                    "must be no more than 52 characters",
+                    badValue: .string(object.name)
+                )
+            )
         }
         errors += PodRules.choice(
-            object["spec", "concurrencyPolicy"], ["Allow", "Forbid", "Replace"], "spec.concurrencyPolicy")
+            object["spec", "concurrencyPolicy"],
+            ["Allow", "Forbid", "Replace"],
+            "spec.concurrencyPolicy"
+        )
         errors += TemplateRules.errors(
-            object["spec", "jobTemplate", "spec", "template"], path: "spec.jobTemplate.spec.template",
-            restartPolicies: ["OnFailure", "Never"])
+            object["spec", "jobTemplate", "spec", "template"],
+            path: "spec.jobTemplate.spec.template",
+            restartPolicies: ["OnFailure", "Never"]
+        )
         return errors
     }
 
     private static func problem(_ schedule: String) -> String? {
         if schedule.hasPrefix("@") {
             let known = ["@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"]
-            return known.contains(schedule) || schedule.hasPrefix("@every ") ? nil : "unrecognized descriptor: \(schedule)"
+            return known.contains(schedule) || schedule.hasPrefix("@every ")
+                ? nil : "unrecognized descriptor: \(schedule)"
         }
         let fields = schedule.split(separator: " ")
         guard fields.count == 5 else { return "expected exactly 5 fields, found \(fields.count): [\(schedule)]" }

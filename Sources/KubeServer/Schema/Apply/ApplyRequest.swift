@@ -16,7 +16,8 @@ extension ManagedFields {
                 [
                     "name", "namespace", "creationTimestamp", "selfLink", "uid", "clusterName", "generation",
                     "managedFields", "resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds",
-                ].map(PathElement.field))
+                ].map(PathElement.field)
+            )
             var set = FieldSet()
             set.members = [.field("apiVersion"), .field("kind")]
             set.children[.field("metadata")] = metadata
@@ -39,7 +40,10 @@ extension ManagedFields {
 
         private func owned(_ comparison: ApplyType.Comparison) -> ApplyType.Comparison {
             ApplyType.Comparison(
-                added: owned(comparison.added), modified: owned(comparison.modified), removed: owned(comparison.removed))
+                added: owned(comparison.added),
+                modified: owned(comparison.modified),
+                removed: owned(comparison.removed)
+            )
         }
     }
 }
@@ -50,7 +54,11 @@ extension ManagedFields.Request {
         let old = live.map { withoutManagers($0.json) } ?? ApplyType.emptyObject(type.schema ?? Schema(form: .any))
         let comparison = owned(type.compare(old, withoutManagers(updated.json)))
         let identity = Managers.Identity(
-            manager: manager, operation: "Update", apiVersion: apiVersion, subresource: subresource)
+            manager: manager,
+            operation: "Update",
+            apiVersion: apiVersion,
+            subresource: subresource
+        )
         let taken = comparison.added.union(comparison.modified)
         managers.subtract(taken.union(comparison.removed))
         if !taken.isEmpty {
@@ -105,7 +113,11 @@ extension ManagedFields.Request {
         let set = owned(type.compare(ApplyType.emptyObject(type.schema ?? Schema(form: .any)), live.json).added)
         guard !set.isEmpty else { return managers }
         let identity = Managers.Identity(
-            manager: "before-first-apply", operation: "Update", apiVersion: apiVersion, subresource: "")
+            manager: "before-first-apply",
+            operation: "Update",
+            apiVersion: apiVersion,
+            subresource: ""
+        )
         managers.entries[identity] = Managers.Entry(set: set, apiVersion: apiVersion, time: now)
         return managers
     }

@@ -8,8 +8,14 @@ package struct ManagedFields {
     ///
     /// - Throws: 409 with `FieldManagerConflict` causes when another manager owns a changed field and `force` is off.
     package static func apply(
-        live: KubeObject?, applied: KubeObject, manager: String, force: Bool, subresource: String?, apiVersion: String,
-        now: String, schema: Schema
+        live: KubeObject?,
+        applied: KubeObject,
+        manager: String,
+        force: Bool,
+        subresource: String?,
+        apiVersion: String,
+        now: String,
+        schema: Schema
     ) throws(APIError) -> KubeObject {
         guard (applied["metadata", "managedFields"]?.arrayValue ?? []).isEmpty else {
             throw APIError.badRequest("metadata.managedFields must be nil")
@@ -18,10 +24,17 @@ package struct ManagedFields {
         var config = applied.json
         config["metadata"]?["managedFields"] = nil
         if let duplicate = type.duplicate(config) {
-            throw APIError.badRequest("failed to create typed patch object (\(applied.key); \(apiVersion), Kind=\(applied.kind)): \(duplicate)")
+            throw APIError.badRequest(
+                "failed to create typed patch object (\(applied.key); \(apiVersion), Kind=\(applied.kind)): \(duplicate)"
+            )
         }
         let request = Request(
-            manager: manager, subresource: subresource ?? "", apiVersion: apiVersion, now: now, type: type)
+            manager: manager,
+            subresource: subresource ?? "",
+            apiVersion: apiVersion,
+            now: now,
+            type: type
+        )
         do {
             return withLastApplied(try request.apply(live: live, config: config, force: force), config, live, manager)
         } catch {
@@ -36,7 +49,12 @@ package struct ManagedFields {
             }
             guard rest.isEmpty else { throw ApplyConflict(conflicts: rest).apiError }
             do {
-                return withLastApplied(try request.apply(live: live, config: config, force: true), config, live, manager)
+                return withLastApplied(
+                    try request.apply(live: live, config: config, force: true),
+                    config,
+                    live,
+                    manager
+                )
             } catch {
                 throw error.apiError
             }
@@ -47,7 +65,12 @@ package struct ManagedFields {
     ///
     /// `updated` may carry managedFields of its own: one empty entry clears them, absent ones are taken from `live`.
     package static func update(
-        live: KubeObject?, updated: KubeObject, manager: String, subresource: String?, apiVersion: String, now: String,
+        live: KubeObject?,
+        updated: KubeObject,
+        manager: String,
+        subresource: String?,
+        apiVersion: String,
+        now: String,
         schema: Schema
     ) -> KubeObject {
         let entries = updated["metadata", "managedFields"]?.arrayValue ?? []
@@ -59,8 +82,12 @@ package struct ManagedFields {
         let own = Managers(entries)
         let managers = subresource != nil || own.isEmpty ? Managers(live) : own
         let request = Request(
-            manager: manager, subresource: subresource ?? "", apiVersion: apiVersion, now: now,
-            type: ApplyType(root: schema))
+            manager: manager,
+            subresource: subresource ?? "",
+            apiVersion: apiVersion,
+            now: now,
+            type: ApplyType(root: schema)
+        )
         return request.update(live: live, updated: updated, managers: managers)
     }
 
@@ -69,7 +96,10 @@ package struct ManagedFields {
 
     /// Keeps the annotation of client-side apply current, so that a user may go back to it.
     private static func withLastApplied(
-        _ object: KubeObject, _ config: JSON, _ live: KubeObject?, _ manager: String
+        _ object: KubeObject,
+        _ config: JSON,
+        _ live: KubeObject?,
+        _ manager: String
     ) -> KubeObject {
         guard manager == kubectl, live?.annotations[lastApplied] != nil else { return object }
         var copy = config

@@ -36,9 +36,11 @@ struct Managers: Equatable {
             let operation = item["operation"]?.stringValue ?? "Update"
             let apiVersion = item["apiVersion"]?.stringValue ?? ""
             let identity = Identity(
-                manager: item["manager"]?.stringValue ?? "", operation: operation,
+                manager: item["manager"]?.stringValue ?? "",
+                operation: operation,
                 apiVersion: operation == "Apply" ? "" : apiVersion,
-                subresource: item["subresource"]?.stringValue ?? "")
+                subresource: item["subresource"]?.stringValue ?? ""
+            )
             let set = FieldSet(item["fieldsV1"])
             guard !set.isEmpty || operation == "Apply" else { continue }
             entries[identity] = Entry(set: set, apiVersion: apiVersion, time: item["time"]?.stringValue ?? "")
@@ -63,7 +65,8 @@ struct Managers: Equatable {
                 if !entry.time.isEmpty { members["time"] = .string(entry.time) }
                 if !identity.subresource.isEmpty { members["subresource"] = .string(identity.subresource) }
                 return .object(members)
-            })
+            }
+        )
     }
 
     /// Takes fields from every manager but `except`; managers with nothing left go.
@@ -86,7 +89,11 @@ struct Managers: Equatable {
         .prefix(updaters.count - Managers.maximumUpdaters)
         for (identity, entry) in oldest {
             let bucket = Identity(
-                manager: Managers.ancient, operation: "Update", apiVersion: entry.apiVersion, subresource: "")
+                manager: Managers.ancient,
+                operation: "Update",
+                apiVersion: entry.apiVersion,
+                subresource: ""
+            )
             entries[identity] = nil
             var merged = entries[bucket] ?? Entry(set: FieldSet(), apiVersion: entry.apiVersion, time: entry.time)
             merged.set = merged.set.union(entry.set)

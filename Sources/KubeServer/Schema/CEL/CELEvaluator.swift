@@ -90,7 +90,9 @@ struct CELEvaluator {
 
     /// An error on one side does not matter when the other side decides.
     private mutating func logical(
-        _ left: CELExpression, _ right: CELExpression, decisive: Bool
+        _ left: CELExpression,
+        _ right: CELExpression,
+        decisive: Bool
     ) throws(CELError) -> Bool {
         var failure: CELError?
         for side in [left, right] {
@@ -119,7 +121,8 @@ struct CELEvaluator {
             variables[comprehension.variable] = item
             try spend(1)
             do throws(CELError) {
-                let holds = try comprehension.condition.map { (condition) throws(CELError) in try boolean(condition) } ?? true
+                let holds =
+                    try comprehension.condition.map { (condition) throws(CELError) in try boolean(condition) } ?? true
                 switch comprehension.kind {
                 case .all: if !holds { return .bool(false) }
                 case .exists: if holds { return .bool(true) }
@@ -147,7 +150,10 @@ struct CELEvaluator {
 /// `==`, `in`, `<`, `+` and their like.
 enum CELOperators {
     static func apply(
-        _ name: String, _ left: CELValue, _ right: CELValue, _ evaluator: inout CELEvaluator
+        _ name: String,
+        _ left: CELValue,
+        _ right: CELValue,
+        _ evaluator: inout CELEvaluator
     ) throws(CELError) -> CELValue {
         switch name {
         case "==": return .bool(left == right)
@@ -172,7 +178,10 @@ enum CELOperators {
     }
 
     private static func arithmetic(
-        _ name: String, _ left: CELValue, _ right: CELValue, _ evaluator: inout CELEvaluator
+        _ name: String,
+        _ left: CELValue,
+        _ right: CELValue,
+        _ evaluator: inout CELEvaluator
     ) throws(CELError) -> CELValue {
         switch (left, right) {
         case (.int(let first), .int(let second)): return .int(try whole(name, first, second))

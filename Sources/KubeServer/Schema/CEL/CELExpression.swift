@@ -77,7 +77,9 @@ struct CELLexer {
         guard let first = rest.first else { return CELToken(kind: .end, text: "") }
         if first == "\"" || first == "'" { return try string(isRaw: false, kind: .string) }
         if Self.isLetter(first) { return try word() }
-        if Self.isDigit(first) || (first == "." && rest.dropFirst().first.map(Self.isDigit) ?? false) { return try number() }
+        if Self.isDigit(first) || (first == "." && rest.dropFirst().first.map(Self.isDigit) ?? false) {
+            return try number()
+        }
         if first == "`" {
             rest.removeFirst()
             var name = ""
@@ -134,7 +136,8 @@ struct CELLexer {
         } else {
             while let character = rest.first {
                 let isSign = (character == "+" || character == "-") && (text.hasSuffix("e") || text.hasSuffix("E"))
-                guard Self.isDigit(character) || character == "." || character == "e" || character == "E" || isSign else { break }
+                guard Self.isDigit(character) || character == "." || character == "e" || character == "E" || isSign
+                else { break }
                 if character == ".", !(rest.dropFirst().first.map(Self.isDigit) ?? false) { break }
                 if !Self.isDigit(character) { isDouble = true }
                 text.unicodeScalars.append(character)
@@ -176,7 +179,9 @@ struct CELLexer {
     }
 
     private mutating func escape() throws(CELSyntaxError) -> Unicode.Scalar {
-        guard let character = rest.popFirst() else { throw CELSyntaxError(message: "Syntax error: unterminated string") }
+        guard let character = rest.popFirst() else {
+            throw CELSyntaxError(message: "Syntax error: unterminated string")
+        }
         switch character {
         case "n": return "\n"
         case "t": return "\t"
@@ -200,7 +205,9 @@ struct CELLexer {
 
     private mutating func code(_ count: Int, radix: Int) throws(CELSyntaxError) -> Unicode.Scalar {
         let digits = String(String.UnicodeScalarView(rest.prefix(count)))
-        guard digits.unicodeScalars.count == count, let scalar = UInt32(digits, radix: radix).flatMap(Unicode.Scalar.init) else {
+        guard digits.unicodeScalars.count == count,
+            let scalar = UInt32(digits, radix: radix).flatMap(Unicode.Scalar.init)
+        else {
             throw CELSyntaxError(message: "Syntax error: invalid escape")
         }
         rest = rest.dropFirst(count)

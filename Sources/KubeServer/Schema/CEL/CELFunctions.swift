@@ -3,25 +3,28 @@ internal import KubeCore
 
 /// The functions of CEL and of the Kubernetes and string libraries that rules may call, with their argument counts.
 enum CELFunctions {
-    static let namespaces: Set<String> = ["optional", "sets", "math"]
+    static let namespaces: Set<String> = ["optional", "sets", "math", "format"]
 
     static let typeNames: Set<String> = [
         "bool", "int", "uint", "double", "string", "bytes", "list", "map", "null_type", "type",
     ]
 
-    static let globals: [String: ClosedRange<Int>] = [
+    static let globals: [String: ClosedRange<Int>] = fixedGlobals.merging(
+        NamedFormat.all.map { ("format." + $0, 0...0) }) { first, _ in first }
+
+    private static let fixedGlobals: [String: ClosedRange<Int>] = [
         "size": 1...1, "int": 1...1, "uint": 1...1, "double": 1...1, "string": 1...1, "bytes": 1...1, "bool": 1...1,
         "type": 1...1, "dyn": 1...1, "duration": 1...1, "timestamp": 1...1, "matches": 2...2, "quantity": 1...1,
         "isQuantity": 1...1, "isURL": 1...1, "isIP": 1...1, "isCIDR": 1...1, "optional.of": 1...1,
         "optional.none": 0...0, "optional.ofNonZeroValue": 1...1, "sets.contains": 2...2, "sets.equivalent": 2...2,
-        "sets.intersects": 2...2, "math.greatest": 1...20, "math.least": 1...20,
+        "sets.intersects": 2...2, "math.greatest": 1...20, "math.least": 1...20, "format.named": 1...1,
     ]
 
     static let methods: [String: ClosedRange<Int>] = [
         "size": 0...0, "contains": 1...1, "startsWith": 1...1, "endsWith": 1...1, "matches": 1...1, "charAt": 1...1,
         "indexOf": 1...2, "lastIndexOf": 1...2, "lowerAscii": 0...0, "upperAscii": 0...0, "replace": 2...3,
         "split": 1...2, "join": 0...1, "substring": 1...2, "trim": 0...0, "format": 1...1, "find": 1...1,
-        "findAll": 1...2, "isSorted": 0...0, "sum": 0...0, "min": 0...0, "max": 0...0, "hasValue": 0...0,
+        "findAll": 1...2, "isSorted": 0...0, "sum": 0...0, "min": 0...0, "max": 0...0, "hasValue": 0...0, "validate": 1...1,
         "value": 0...0, "orValue": 1...1, "or": 1...1, "isGreaterThan": 1...1, "isLessThan": 1...1, "compareTo": 1...1,
         "add": 1...1, "sub": 1...1, "asInteger": 0...0, "asApproximateFloat": 0...0, "isInteger": 0...0, "sign": 0...0,
         "getFullYear": 0...0, "getMonth": 0...0, "getDate": 0...0, "getDayOfMonth": 0...0, "getHours": 0...0,
@@ -29,7 +32,10 @@ enum CELFunctions {
     ]
 
     static func call(
-        _ name: String, _ target: CELValue?, _ arguments: [CELValue], _ evaluator: inout CELEvaluator
+        _ name: String,
+        _ target: CELValue?,
+        _ arguments: [CELValue],
+        _ evaluator: inout CELEvaluator
     ) throws(CELError) -> CELValue {
         guard let target else { return try global(name, arguments, &evaluator) }
         try evaluator.spend((target.elements?.count ?? 0) + target.textLength / 10)
@@ -39,6 +45,9 @@ enum CELFunctions {
         case .string(let text): return try CELStrings.call(name, text, arguments, &evaluator)
         case .quantity(let quantity): return try self.quantity(name, quantity, arguments)
         case .timestamp(let time): return try date(name, time)
+        case .format(let format):
+            guard name == "validate", case .string(let text)? = arguments.first else { throw .noOverload(name) }
+            return .optional(NamedFormat.problem(format, text).map { .list([.string($0)]) })
         case .duration(let nanoseconds): return try self.duration(name, nanoseconds)
         default: break
         }
@@ -57,15 +66,21 @@ enum CELFunctions {
     }
 
     private static func global(
-        _ name: String, _ arguments: [CELValue], _ evaluator: inout CELEvaluator
+        _ name: String,
+        _ arguments: [CELValue],
+        _ evaluator: inout CELEvaluator
     ) throws(CELError) -> CELValue {
         if name == "optional.none" { return .optional(nil) }
+        if name.hasPrefix("format."), arguments.isEmpty { return .format(String(name.dropFirst("format.".count))) }
         guard let first = arguments.first else { throw .noOverload(name) }
         switch name {
         case "size": return try size(first)
         case "dyn": return first
         case "type": return .type(first.typeName)
         case "matches": return try call("matches", first, Array(arguments.dropFirst()), &evaluator)
+        case "format.named":
+            guard case .string(let format) = first else { throw .noOverload(name) }
+            return .optional(NamedFormat.all.contains(format) ? .format(format) : nil)
         case "optional.of": return .optional(first)
         case "optional.ofNonZeroValue": return .optional(first.isZero ? nil : first)
         case "math.greatest", "math.least":
@@ -85,17 +100,22 @@ enum CELFunctions {
 
     private static func convert(_ name: String, _ value: CELValue) throws(CELError) -> CELValue {
         switch (name, value) {
-        case ("int", .int), ("uint", .uint), ("double", .double), ("string", .string), ("bytes", .bytes), ("bool", .bool),
+        case ("int", .int), ("uint", .uint), ("double", .double), ("string", .string), ("bytes", .bytes),
+            ("bool", .bool),
             ("duration", .duration), ("timestamp", .timestamp):
             return value
         case ("int", .double(let number)):
-            guard let whole = Int64(exactly: number.rounded(.towardZero)) else { throw CELError(message: "integer overflow") }
+            guard let whole = Int64(exactly: number.rounded(.towardZero)) else {
+                throw CELError(message: "integer overflow")
+            }
             return .int(whole)
         case ("int", .uint(let number)):
             guard let whole = Int64(exactly: number) else { throw CELError(message: "integer overflow") }
             return .int(whole)
         case ("int", .string(let text)):
-            guard let number = Int64(text) else { throw CELError(message: "type conversion error from 'string' to 'int'") }
+            guard let number = Int64(text) else {
+                throw CELError(message: "type conversion error from 'string' to 'int'")
+            }
             return .int(number)
         case ("int", .timestamp(let time)): return .int(Int64(time / 1_000_000))
         case ("uint", .int(let number)):
@@ -104,16 +124,22 @@ enum CELFunctions {
         case ("double", .int(let number)): return .double(Double(number))
         case ("double", .uint(let number)): return .double(Double(number))
         case ("double", .string(let text)):
-            guard let number = Double(text) else { throw CELError(message: "type conversion error from 'string' to 'double'") }
+            guard let number = Double(text) else {
+                throw CELError(message: "type conversion error from 'string' to 'double'")
+            }
             return .double(number)
         case ("string", _): return .string(value.display)
         case ("bytes", .string(let text)): return .bytes(Array(text.utf8))
         case ("bool", .string(let text)): if text == "true" || text == "false" { return .bool(text == "true") }
         case ("duration", .string(let text)):
-            guard let nanoseconds = GoDuration.nanoseconds(text) else { throw CELError(message: "invalid duration \"\(text)\"") }
+            guard let nanoseconds = GoDuration.nanoseconds(text) else {
+                throw CELError(message: "invalid duration \"\(text)\"")
+            }
             return .duration(nanoseconds)
         case ("timestamp", .string(let text)):
-            guard let time = Timestamp.microseconds(text) else { throw CELError(message: "invalid timestamp \"\(text)\"") }
+            guard let time = Timestamp.microseconds(text) else {
+                throw CELError(message: "invalid timestamp \"\(text)\"")
+            }
             return .timestamp(time)
         case ("timestamp", .int(let seconds)): return .timestamp(Int(seconds) * 1_000_000)
         case ("quantity", .string(let text)):
@@ -124,7 +150,9 @@ enum CELFunctions {
             }
         case ("isQuantity", .string(let text)): return .bool(Quantity.canonical(.string(text)) != nil)
         case ("isURL", .string(let text)):
-            return .bool(text.hasPrefix("/") || text.firstRange(of: "://").map { $0.lowerBound > text.startIndex } ?? false)
+            return .bool(
+                text.hasPrefix("/") || text.firstRange(of: "://").map { $0.lowerBound > text.startIndex } ?? false
+            )
         case ("isIP", .string(let text)): return .bool(StringFormat.isIPv4(text) || StringFormat.isIPv6(text))
         case ("isCIDR", .string(let text)): return .bool(StringFormat.admits(text, "cidr"))
         default: break
@@ -132,7 +160,11 @@ enum CELFunctions {
         throw .noOverload(name)
     }
 
-    private static func optional(_ name: String, _ value: CELValue?, _ arguments: [CELValue]) throws(CELError) -> CELValue {
+    private static func optional(
+        _ name: String,
+        _ value: CELValue?,
+        _ arguments: [CELValue]
+    ) throws(CELError) -> CELValue {
         switch name {
         case "hasValue": return .bool(value != nil)
         case "value":
@@ -144,7 +176,8 @@ enum CELFunctions {
         }
     }
 
-    private static func quantity(_ name: String, _ own: Quantity, _ arguments: [CELValue]) throws(CELError) -> CELValue {
+    private static func quantity(_ name: String, _ own: Quantity, _ arguments: [CELValue]) throws(CELError) -> CELValue
+    {
         var other = Quantity.zero
         switch arguments.first {
         case .quantity(let given)?: other = given
@@ -194,7 +227,8 @@ enum CELFunctions {
         }
     }
 
-    private static func list(_ name: String, _ items: [CELValue], _ arguments: [CELValue]) throws(CELError) -> CELValue {
+    private static func list(_ name: String, _ items: [CELValue], _ arguments: [CELValue]) throws(CELError) -> CELValue
+    {
         switch name {
         case "isSorted":
             for (left, right) in zip(items, items.dropFirst()) {
@@ -264,12 +298,14 @@ extension CELValue {
         case .string(let text): return text
         case .bytes(let bytes): return String(decoding: bytes, as: UTF8.self)
         case .timestamp(let time):
-            return time % 1_000_000 == 0 ? Timestamp.text(seconds: time / 1_000_000) : Timestamp.microText(microseconds: time)
+            return time % 1_000_000 == 0
+                ? Timestamp.text(seconds: time / 1_000_000) : Timestamp.microText(microseconds: time)
         case .duration(let nanoseconds):
             let seconds = Double(nanoseconds) / 1e9
             return JSON.double(seconds).text + "s"
         case .quantity(let quantity): return quantity.description
         case .type(let name): return name
+        case .format(let name): return name
         case .optional(let value): return value.map { "optional(\($0.display))" } ?? "optional.none()"
         case .list, .map, .node:
             if let elements { return "[" + elements.map(\.display).joined(separator: ", ") + "]" }

@@ -67,7 +67,9 @@ struct CELParser {
         var left = try parseSum()
         while true {
             let isIn = token.kind == .identifier && token.text == "in"
-            guard isIn || (token.kind == .symbol && ["==", "!=", "<", "<=", ">", ">="].contains(token.text)) else { return left }
+            guard isIn || (token.kind == .symbol && ["==", "!=", "<", "<=", ">", ">="].contains(token.text)) else {
+                return left
+            }
             let name = token.text
             position += 1
             left = .binary(name, left, try parseSum())
@@ -156,13 +158,19 @@ struct CELParser {
         position += 1
         switch current.kind {
         case .int:
-            guard let value = Int64(current.text) else { throw CELSyntaxError(message: "invalid int literal \(current.text)") }
+            guard let value = Int64(current.text) else {
+                throw CELSyntaxError(message: "invalid int literal \(current.text)")
+            }
             return .literal(.int(value))
         case .uint:
-            guard let value = UInt64(current.text) else { throw CELSyntaxError(message: "invalid uint literal \(current.text)") }
+            guard let value = UInt64(current.text) else {
+                throw CELSyntaxError(message: "invalid uint literal \(current.text)")
+            }
             return .literal(.uint(value))
         case .double:
-            guard let value = Double(current.text) else { throw CELSyntaxError(message: "invalid double literal \(current.text)") }
+            guard let value = Double(current.text) else {
+                throw CELSyntaxError(message: "invalid double literal \(current.text)")
+            }
             return .literal(.double(value))
         case .string: return .literal(.string(current.text))
         case .bytes: return .literal(.bytes(Array(current.text.utf8)))
@@ -210,14 +218,18 @@ struct CELParser {
     }
 
     private func call(
-        _ name: String, target: CELExpression?, _ arguments: [CELExpression]
+        _ name: String,
+        target: CELExpression?,
+        _ arguments: [CELExpression]
     ) throws(CELSyntaxError) -> CELExpression {
         let table = target == nil ? CELFunctions.globals : CELFunctions.methods
         guard let counts = table[name] else {
             throw CELSyntaxError(message: "undeclared reference to '\(name)' (in container '')")
         }
         guard counts.contains(arguments.count) else {
-            throw CELSyntaxError(message: "found no matching overload for '\(name)' applied to \(arguments.count) arguments")
+            throw CELSyntaxError(
+                message: "found no matching overload for '\(name)' applied to \(arguments.count) arguments"
+            )
         }
         return .call(name, target: target, arguments)
     }

@@ -1,10 +1,15 @@
 internal import Foundation
 internal import KubeCore
 
-/// Methods on strings. Positions count Unicode scalars, as in CEL.
+/// Methods on strings.
+///
+/// Positions count Unicode scalars, as in CEL.
 enum CELStrings {
     static func call(
-        _ name: String, _ text: String, _ arguments: [CELValue], _ evaluator: inout CELEvaluator
+        _ name: String,
+        _ text: String,
+        _ arguments: [CELValue],
+        _ evaluator: inout CELEvaluator
     ) throws(CELError) -> CELValue {
         let scalars = Array(text.unicodeScalars)
         switch name {
@@ -13,7 +18,9 @@ enum CELStrings {
         case "trim": return .string(text.trimmingCharacters(in: .whitespacesAndNewlines))
         case "charAt":
             let position = try integer(name, arguments[0])
-            guard (0...scalars.count).contains(position) else { throw CELError(message: "index out of range: \(position)") }
+            guard (0...scalars.count).contains(position) else {
+                throw CELError(message: "index out of range: \(position)")
+            }
             return .string(position < scalars.count ? String(scalars[position]) : "")
         case "substring":
             let start = try integer(name, arguments[0])
@@ -54,7 +61,11 @@ enum CELStrings {
         case "replace":
             guard case .string(let replacement) = arguments[1] else { throw .noOverload(name) }
             let limit = arguments.count > 2 ? try integer(name, arguments[2]) : -1
-            return .string(limit < 0 ? text.replacing(argument, with: replacement) : text.replacing(argument, with: replacement, maxReplacements: limit))
+            return .string(
+                limit < 0
+                    ? text.replacing(argument, with: replacement)
+                    : text.replacing(argument, with: replacement, maxReplacements: limit)
+            )
         default: throw .noOverload(name)
         }
     }
@@ -79,10 +90,13 @@ enum CELStrings {
         }
         let range = NSRange(text.startIndex..., in: text)
         if limit == 1 {
-            guard let match = expression.firstMatch(in: text, range: range), let found = Range(match.range, in: text) else { return [] }
+            guard let match = expression.firstMatch(in: text, range: range), let found = Range(match.range, in: text)
+            else { return [] }
             return [String(text[found])]
         }
-        let all = expression.matches(in: text, range: range).compactMap { Range($0.range, in: text).map { String(text[$0]) } }
+        let all = expression.matches(in: text, range: range).compactMap {
+            Range($0.range, in: text).map { String(text[$0]) }
+        }
         return limit < 0 ? all : Array(all.prefix(limit))
     }
 
@@ -98,7 +112,7 @@ enum CELStrings {
         return parts + [String(rest)]
     }
 
-    /// `%s`, `%d`, `%f`, `%x` and `%%`.
+    /// Fills in `%s`, `%d`, `%f`, `%x` and `%%`.
     private static func format(_ text: String, _ values: [CELValue]) throws(CELError) -> String {
         var result = ""
         var rest = text[...]
@@ -115,7 +129,9 @@ enum CELStrings {
                 result.append("%")
                 continue
             }
-            guard let value = remaining.popFirst() else { throw CELError(message: "index \(values.count) out of range") }
+            guard let value = remaining.popFirst() else {
+                throw CELError(message: "index \(values.count) out of range")
+            }
             switch (verb, value) {
             case ("x", .int(let number)): result += String(number, radix: 16)
             case ("X", .int(let number)): result += String(number, radix: 16, uppercase: true)

@@ -31,6 +31,8 @@ indirect enum CELValue: Sendable {
     case quantity(Quantity)
     case type(String)
     case optional(CELValue?)
+    /// A named format (`format.dns1123Label()`).
+    case format(String)
 
     /// A custom resource's value under its schema.
     init(_ json: JSON, _ constraint: Constraint?) {
@@ -101,6 +103,7 @@ indirect enum CELValue: Sendable {
         case .quantity: "kubernetes.Quantity"
         case .type: "type"
         case .optional: "optional_type"
+        case .format: "kubernetes.NamedFormat"
         }
     }
 

@@ -15,7 +15,7 @@ enum JobStatus {
         status["state"] = .object(state)
         count(pods, into: &status)
         status["version"] = JSON(plan.version)
-        status["retryCount"] = plan.retryCount == 0 ? nil : JSON(plan.retryCount)
+        status["retryCount"] = plan.retryCount == 0 ? .none : JSON(plan.retryCount)
         status["minAvailable"] = JSON(job.minAvailable)
         var controlled: [String: JSON] = [:]
         for name in job.plugins.keys { controlled["plugin-\(name)"] = .string(name) }

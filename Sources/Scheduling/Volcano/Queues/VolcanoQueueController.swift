@@ -79,7 +79,7 @@ struct VolcanoQueueController: Sendable {
                 let present = group["status", "phase"]?.stringValue ?? ""
                 return (present.isEmpty ? "Pending" : present) == phase
             }
-            status[field] = count == 0 ? nil : JSON(count)
+            status[field] = count == 0 ? .none : JSON(count)
         }
         if queue["status"] != .object(status) {
             queue["status"] = .object(status)

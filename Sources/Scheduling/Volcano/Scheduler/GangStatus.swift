@@ -71,9 +71,9 @@ extension Gang {
     func status(timestamp: String) -> JSON {
         var status = object?["status"]?.objectValue ?? [:]
         status["phase"] = .string(phase)
-        status["running"] = runningCount == 0 ? nil : JSON(runningCount)
-        status["succeeded"] = count(.succeeded) == 0 ? nil : JSON(count(.succeeded))
-        status["failed"] = count(.failed) == 0 ? nil : JSON(count(.failed))
+        status["running"] = runningCount == 0 ? .none : JSON(runningCount)
+        status["succeeded"] = count(.succeeded) == 0 ? .none : JSON(count(.succeeded))
+        status["failed"] = count(.failed) == 0 ? .none : JSON(count(.failed))
         var conditions = ConditionList(object?["status", "conditions"])
         if let written = waitingInfo.written, waitingInfo.explanation != nil {
             conditions.remove("Scheduled")
@@ -89,7 +89,7 @@ extension Gang {
                     extra: ["transitionID": .string(transitionID)])
             }
         }
-        status["conditions"] = conditions.items.isEmpty ? nil : conditions.json
+        status["conditions"] = conditions.items.isEmpty ? .none : conditions.json
         return .object(status)
     }
 

@@ -1,10 +1,9 @@
-internal import KubeRuntime
 internal import Synchronization
 
 /// Wakes one waiting loop; signals that come while it works are kept as one.
 ///
 /// Not an `AsyncStream`: cancelling one wait, as a time limit does, would end the stream for good.
-final class WakeSignal: Sendable {
+package final class WakeSignal: Sendable {
     private struct State {
         var isSet = false
         var waiter: CheckedContinuation<Void, Never>?
@@ -12,7 +11,9 @@ final class WakeSignal: Sendable {
 
     private let state = Mutex(State())
 
-    func signal() {
+    package init() {}
+
+    package func signal() {
         let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
             defer { state.waiter = nil }
             if state.waiter == nil { state.isSet = true }
@@ -22,7 +23,7 @@ final class WakeSignal: Sendable {
     }
 
     /// Returns on a signal, also one given before, or when cancelled.
-    func wait() async {
+    package func wait() async {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let passes = state.withLock { state in
@@ -45,7 +46,7 @@ final class WakeSignal: Sendable {
     }
 
     /// As `wait()`, but returns after `limit` at the latest.
-    func wait(atMost limit: Duration?) async {
+    package func wait(atMost limit: Duration?) async {
         guard let limit else { return await wait() }
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.wait() }
