@@ -144,7 +144,7 @@ let targets: [Target] = [
     tests("ControlPlaneClient", ["ControlPlaneAPI"]),
     tests("Extension", ["KubeCore", "KubeRuntime", "MLTypes", "ControlPlaneAPI", "TestSupport", crypto, x509, asn1, lifecycle, logging]),
     tests("Gateway", ["KubeCore", "KubeRuntime", "MLTypes", "Telemetry", "TestSupport", asyncHTTPClient, nioCore, nioHTTP1, nioSSL, crypto, x509, asn1, lifecycle, logging]),
-    tests("KubeControllers", ["KubeCore", "KubeRuntime", "Scheduling", "KubeServer", "TestSupport", lifecycle, logging]),
+    tests("KubeControllers", ["KubeCore", "KubeRuntime", "KubeStore", "KubeServer", "Scheduling", "TestSupport", lifecycle, logging]),
     tests("Scheduling", ["KubeCore"]),
     tests("KubeRuntime", ["KubeCore"]),
     tests("MLTypes", ["KubeCore"]),
@@ -155,7 +155,9 @@ let targets: [Target] = [
     tests("KubeClient", ["KubeCore"]),
     tests("KubeServer", ["KubeCore", "KubeStore", "KubeClient", "TestSupport", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL, x509, asn1, logging]),
     tests("KubeStore", ["KubeCore"]),
-    tests("InferenceRouter", ["KubeCore", "MLTypes", "Telemetry", nioCore, nioPosix, nioSSL, crypto, asn1, x509, lifecycle, logging]),
+    tests(
+        "InferenceRouter",
+        ["KubeCore", "MLTypes", "Telemetry", nioCore, nioPosix, nioSSL, crypto, asn1, x509, lifecycle, logging]),
     tests("NodeAgent", ["KubeCore", "KubeRuntime", "KubeServer", "TestSupport", nioCore, nioPosix, nioHTTP1, nioWebSocket, logging]),
 ]
 

@@ -31,11 +31,17 @@ package final class ControlPlane: Service {
             return made
         }
         let core = Core(
-            configuration: configuration, store: store,
+            configuration: configuration,
+            store: store,
             tokens: try await TokenIssuer(
-                signingKeyPEM: configuration.signingKeyPEM, issuer: configuration.publicURL,
-                tenant: configuration.connection.tenant),
-            blobs: blobs, signatures: SignatureService(secret: secret), logger: logger)
+                signingKeyPEM: configuration.signingKeyPEM,
+                issuer: configuration.publicURL,
+                tenant: configuration.connection.tenant
+            ),
+            blobs: blobs,
+            signatures: SignatureService(secret: secret),
+            logger: logger
+        )
         self.core = core
         self.logger = logger
         syncs = configuration.clusters.map { ClusterSync(core: core, target: $0) }
@@ -46,7 +52,11 @@ package final class ControlPlane: Service {
     /// The control plane's end of the way to one cluster's extension agent.
     package func link(clusterType: String, resourceGroup: String, clusterName: String) -> any ExtensionLink {
         StoredExtensionLink(
-            core: core, clusterType: clusterType, resourceGroup: resourceGroup, clusterName: clusterName)
+            core: core,
+            clusterType: clusterType,
+            resourceGroup: resourceGroup,
+            clusterName: clusterName
+        )
     }
 
     /// Ports that are bound, in the order of the configuration's addresses; empty until the servers run.
@@ -57,7 +67,10 @@ package final class ControlPlane: Service {
         let certificates = try NIOSSLCertificate.fromPEMBytes(Array(core.configuration.certificateChainPEM.utf8))
         var tls = TLSConfiguration.makeServerConfiguration(
             certificateChain: certificates.map { .certificate($0) },
-            privateKey: .privateKey(try NIOSSLPrivateKey(bytes: Array(core.configuration.privateKeyPEM.utf8), format: .pem)))
+            privateKey: .privateKey(
+                try NIOSSLPrivateKey(bytes: Array(core.configuration.privateKeyPEM.utf8), format: .pem)
+            )
+        )
         tls.minimumTLSVersion = .tlsv12
         tls.applicationProtocols = ["http/1.1"]
         // Idle clients rarely answer the goodbye; the default would hold up every stop for five seconds.
@@ -66,23 +79,35 @@ package final class ControlPlane: Service {
         var services: [any Service] = []
         for address in core.configuration.listen {
             let application = Application(
-                responder: responder, server: try .tls(.http1(), tlsConfiguration: tls),
-                configuration: ApplicationConfiguration(address: .hostname(address.host, port: address.port), backlog: 512),
+                responder: responder,
+                server: try .tls(.http1(), tlsConfiguration: tls),
+                configuration: ApplicationConfiguration(
+                    address: .hostname(address.host, port: address.port),
+                    backlog: 512
+                ),
                 onServerRunning: { [self] channel in
                     if let port = channel.localAddress?.port { ports.withLock { $0.append(port) } }
-                }, logger: logger)
+                },
+                logger: logger
+            )
             services.append(application)
         }
         services.append(ClusterWork(syncs: syncs, core: core))
         let group = ServiceGroup(configuration: .init(services: services.map { .init(service: $0) }, logger: logger))
         try await group.run()
-        try core.store.close()
+        do {
+            try core.store.close()
+        } catch {
+            // A reader that ends a moment later holds it open; the write-ahead log needs no goodbye.
+            logger.debug("the database was still in use when it was closed", metadata: ["error": "\(error)"])
+        }
     }
 
     private func routes() -> RouteTable {
         var routes = RouteTable()
         let logs = DeploymentLogs(
-            gateways: Dictionary(syncs.map { ($0.target.key, $0.gateway) }) { first, _ in first })
+            gateways: Dictionary(syncs.map { ($0.target.key, $0.gateway) }) { first, _ in first }
+        )
         MetadataRoutes(core: core).register(&routes)
         IdentityRoutes(core: core).register(&routes)
         ResourceRoutes(core: core).register(&routes)

@@ -8,13 +8,17 @@ package struct ClusterTarget: Sendable {
     /// Under which resource types it is answered: `connectedClusters`, `managedClusters`.
     package var clusterTypes: [String]
     package var location: String
-    /// `k3s`, `aks`, `outrigger`, …
+    /// Name of the Kubernetes distribution, such as `k3s`, `aks` or `outrigger`.
     package var distribution: String
     package var api: any ResourceAPI
 
     package init(
-        name: String, resourceGroup: String, clusterTypes: [String] = ["connectedClusters", "managedClusters"],
-        location: String = "local", distribution: String = "outrigger", api: any ResourceAPI
+        name: String,
+        resourceGroup: String,
+        clusterTypes: [String] = ["connectedClusters", "managedClusters"],
+        location: String = "local",
+        distribution: String = "outrigger",
+        api: any ResourceAPI
     ) {
         self.name = name
         self.resourceGroup = resourceGroup
@@ -64,9 +68,18 @@ package struct ControlPlaneConfiguration: Sendable {
     package var validateExtension: @Sendable (DesiredExtension) -> [ErrorDetail]
 
     package init(
-        dataDirectory: String, listen: [ListenAddress], certificateChainPEM: String, privateKeyPEM: String,
-        caPEM: String, publicURL: String, podURL: String, connection: ConnectionInfo, signingKeyPEM: String,
-        version: String, location: String = "local", clusters: [ClusterTarget] = [],
+        dataDirectory: String,
+        listen: [ListenAddress],
+        certificateChainPEM: String,
+        privateKeyPEM: String,
+        caPEM: String,
+        publicURL: String,
+        podURL: String,
+        connection: ConnectionInfo,
+        signingKeyPEM: String,
+        version: String,
+        location: String = "local",
+        clusters: [ClusterTarget] = [],
         validateExtension: @escaping @Sendable (DesiredExtension) -> [ErrorDetail] = { _ in [] }
     ) {
         self.dataDirectory = dataDirectory

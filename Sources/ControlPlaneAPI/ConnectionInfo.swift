@@ -11,8 +11,14 @@ package struct ConnectionInfo: Codable, Sendable, Hashable {
     package var cluster: String
 
     package init(
-        url: String, tenant: String, clientId: String, clientSecret: String, subscriptionId: String,
-        resourceGroup: String, workspace: String, cluster: String
+        url: String,
+        tenant: String,
+        clientId: String,
+        clientSecret: String,
+        subscriptionId: String,
+        resourceGroup: String,
+        workspace: String,
+        cluster: String
     ) {
         self.url = url
         self.tenant = tenant

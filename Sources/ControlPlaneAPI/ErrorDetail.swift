@@ -4,7 +4,7 @@ package import KubeCore
 ///
 /// `code` is what code may branch on; `message` is for people.
 package struct ErrorDetail: Codable, Sendable, Hashable, Error, CustomStringConvertible {
-    /// `ResourceNotFound`, `InvalidParameter`, …
+    /// A CamelCase word such as `ResourceNotFound`.
     package var code: String
     package var message: String
     /// The field, parameter or resource at fault.
@@ -13,7 +13,10 @@ package struct ErrorDetail: Codable, Sendable, Hashable, Error, CustomStringConv
     package var additionalInfo: [JSON]?
 
     package init(
-        code: String, message: String, target: String? = nil, details: [ErrorDetail]? = nil,
+        code: String,
+        message: String,
+        target: String? = nil,
+        details: [ErrorDetail]? = nil,
         additionalInfo: [JSON]? = nil
     ) {
         self.code = code
@@ -28,10 +31,12 @@ package struct ErrorDetail: Codable, Sendable, Hashable, Error, CustomStringConv
         let error = json["error"] ?? json
         guard error["code"] != nil || error["message"] != nil else { return nil }
         self.init(
-            code: error["code"]?.stringValue ?? "", message: error["message"]?.stringValue ?? "",
+            code: error["code"]?.stringValue ?? "",
+            message: error["message"]?.stringValue ?? "",
             target: error["target"]?.stringValue,
             details: error["details"]?.arrayValue.map { list in list.compactMap { ErrorDetail($0) } },
-            additionalInfo: error["additionalInfo"]?.arrayValue)
+            additionalInfo: error["additionalInfo"]?.arrayValue
+        )
     }
 
     package var description: String {
@@ -59,10 +64,16 @@ package struct ARMError: Error, Sendable, Hashable, CustomStringConvertible {
     }
 
     package init(
-        _ status: Int, _ code: String, _ message: String, target: String? = nil, details: [ErrorDetail]? = nil
+        _ status: Int,
+        _ code: String,
+        _ message: String,
+        target: String? = nil,
+        details: [ErrorDetail]? = nil
     ) {
         self.init(
-            status: status, error: ErrorDetail(code: code, message: message, target: target, details: details))
+            status: status,
+            error: ErrorDetail(code: code, message: message, target: target, details: details)
+        )
     }
 
     package var description: String { error.description }
@@ -86,7 +97,11 @@ extension ARMError {
     package static func invalid(object: String, problems: [ErrorDetail]) -> ARMError {
         guard problems.count != 1 else { return ARMError(status: 400, error: problems[0]) }
         return ARMError(
-            400, "ValidationFailed", "\(object) has \(problems.count) problems.", details: problems)
+            400,
+            "ValidationFailed",
+            "\(object) has \(problems.count) problems.",
+            details: problems
+        )
     }
 
     package static func conflict(_ code: String, _ message: String) -> ARMError { ARMError(409, code, message) }

@@ -20,10 +20,19 @@ package struct DesiredExtension: Codable, Sendable, Hashable {
     package var isForced: Bool
 
     package init(
-        clusterType: String, resourceGroup: String, clusterName: String, name: String, extensionType: String,
-        version: String? = nil, releaseTrain: String = "Stable", autoUpgradeMinorVersion: Bool = true,
-        releaseNamespace: String = "azureml", settings: [String: String] = [:],
-        protectedSettings: [String: String] = [:], generation: Int = 1, isDeleting: Bool = false,
+        clusterType: String,
+        resourceGroup: String,
+        clusterName: String,
+        name: String,
+        extensionType: String,
+        version: String? = nil,
+        releaseTrain: String = "Stable",
+        autoUpgradeMinorVersion: Bool = true,
+        releaseNamespace: String = "azureml",
+        settings: [String: String] = [:],
+        protectedSettings: [String: String] = [:],
+        generation: Int = 1,
+        isDeleting: Bool = false,
         isForced: Bool = false
     ) {
         self.clusterType = clusterType
@@ -87,9 +96,16 @@ package struct ExtensionReport: Codable, Sendable, Hashable {
     package var isGone: Bool
 
     package init(
-        clusterType: String, resourceGroup: String, clusterName: String, name: String, generation: Int,
-        provisioningState: String, statuses: [ExtensionStatusEntry] = [], errorInfo: ErrorDetail? = nil,
-        currentVersion: String? = nil, isGone: Bool = false
+        clusterType: String,
+        resourceGroup: String,
+        clusterName: String,
+        name: String,
+        generation: Int,
+        provisioningState: String,
+        statuses: [ExtensionStatusEntry] = [],
+        errorInfo: ErrorDetail? = nil,
+        currentVersion: String? = nil,
+        isGone: Bool = false
     ) {
         self.clusterType = clusterType
         self.resourceGroup = resourceGroup

@@ -10,7 +10,9 @@ extension ControlPlaneClient {
     package func bytes(_ url: String, from offset: Int = 0) async throws -> [UInt8] {
         var request = HTTPClientRequest(url: address(url))
         // Signed addresses carry their own right; the token is for the rest.
-        if !url.contains("sig=") { request.headers.add(name: "Authorization", value: "Bearer " + (try await accessToken())) }
+        if !url.contains("sig=") {
+            request.headers.add(name: "Authorization", value: "Bearer " + (try await accessToken()))
+        }
         if offset > 0 { request.headers.add(name: "x-ms-range", value: "bytes=\(offset)-") }
         do {
             let (_, bytes) = try await execute(request)
@@ -20,10 +22,13 @@ extension ControlPlaneClient {
         }
     }
 
-    /// Follows a job until it has ended: `onText` gets what appears in its streamed logs, `onStatus` each new status with the
-    /// job. Answers the job as it is at the end.
+    /// Follows a job until it has ended and answers it as it then is.
+    ///
+    /// `onText` gets what appears in its streamed logs, `onStatus` each new status or message with the job.
     package func streamJob(
-        _ name: String, ids: WorkspaceIDs, poll: Duration = .milliseconds(500),
+        _ name: String,
+        ids: WorkspaceIDs,
+        poll: Duration = .milliseconds(500),
         onStatus: (String, JSON) async throws -> Void = { _, _ in },
         onText: (_ file: String, _ text: String) async throws -> Void
     ) async throws -> JSON {
@@ -90,7 +95,10 @@ extension ControlPlaneClient {
                 let relative = String(name.dropFirst(prefix.count))
                 guard !relative.isEmpty, !relative.split(separator: "/").contains("..") else { continue }
                 let path = URL(filePath: folder + "/" + relative)
-                try FileManager.default.createDirectory(at: path.deletingLastPathComponent(), withIntermediateDirectories: true)
+                try FileManager.default.createDirectory(
+                    at: path.deletingLastPathComponent(),
+                    withIntermediateDirectories: true
+                )
                 try Data(try await bytes(connection.url + encodedPath(base + "/") + encodedName(name))).write(to: path)
                 count += 1
             }
@@ -113,7 +121,8 @@ enum BlobList {
     static func marker(_ xml: String) -> String { value("NextMarker", in: xml) ?? "" }
 
     private static func value(_ tag: String, in text: String) -> String? {
-        guard let start = text.range(of: "<\(tag)>"), let end = text.range(of: "</\(tag)>", range: start.upperBound..<text.endIndex)
+        guard let start = text.range(of: "<\(tag)>"),
+            let end = text.range(of: "</\(tag)>", range: start.upperBound..<text.endIndex)
         else { return nil }
         return String(text[start.upperBound..<end.lowerBound]).replacing("&lt;", with: "<").replacing("&gt;", with: ">")
             .replacing("&quot;", with: "\"").replacing("&amp;", with: "&")

@@ -15,10 +15,14 @@ package struct WorkspaceIDs: Sendable {
     package func job(_ name: String) -> String { workspace + "/jobs/" + name }
     package func datastore(_ name: String) -> String { workspace + "/datastores/" + name }
     package func endpoint(_ name: String) -> String { workspace + "/onlineEndpoints/" + name }
-    package func deployment(_ endpoint: String, _ name: String) -> String { self.endpoint(endpoint) + "/deployments/" + name }
+    package func deployment(_ endpoint: String, _ name: String) -> String {
+        self.endpoint(endpoint) + "/deployments/" + name
+    }
     /// `kind` is `codes`, `environments`, `data`, `models` or `components`.
     package func asset(_ kind: String, _ name: String) -> String { workspace + "/\(kind)/" + name }
-    package func version(_ kind: String, _ name: String, _ version: String) -> String { asset(kind, name) + "/versions/" + version }
+    package func version(_ kind: String, _ name: String, _ version: String) -> String {
+        asset(kind, name) + "/versions/" + version
+    }
     /// Path of run history.
     package func run(_ name: String) -> String { "/history/v1.0" + workspace + "/runs/" + name }
 }

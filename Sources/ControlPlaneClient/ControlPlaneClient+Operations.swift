@@ -14,15 +14,16 @@ package struct OperationProgress: Sendable {
 extension ControlPlaneClient {
     /// Waits for the end of an operation and answers the resource as it then is; nil when it is gone.
     ///
-    /// - Parameters:
-    ///   - resource: ARM id to read for progress and for the result; nil = the address that was asked.
-    ///   - timeout: After that `ARMError` with code `OperationTimedOut` is thrown; the operation goes on.
-    ///   - progress: Called after each poll.
-    /// - Throws: `ARMError` with the operation's code and message when it failed.
+    /// `resource` is the ARM id to read for progress and for the result; nil takes the address that was asked. After `timeout`
+    /// an `ARMError` with code `OperationTimedOut` is thrown while the operation goes on; an operation that failed is thrown
+    /// with its own code and message. `progress` is called after each poll.
     @discardableResult
     package func wait(
-        for answer: Answer, resource: String? = nil, timeout: Duration = .seconds(3600),
-        poll: Duration = .milliseconds(500), progress: (OperationProgress) async -> Void = { _ in }
+        for answer: Answer,
+        resource: String? = nil,
+        timeout: Duration = .seconds(3600),
+        poll: Duration = .milliseconds(500),
+        progress: (OperationProgress) async -> Void = { _ in }
     ) async throws -> JSON? {
         let start = ContinuousClock.now
         let target = resource ?? String(answer.url.split(separator: "?")[0])
@@ -32,12 +33,17 @@ extension ControlPlaneClient {
             switch status.lowercased() {
             case "succeeded": return try await find(target)
             case "failed", "canceled":
-                let detail = error ?? ErrorDetail(code: "OperationFailed", message: "The operation ended as '\(status)'.")
+                let detail =
+                    error ?? ErrorDetail(code: "OperationFailed", message: "The operation ended as '\(status)'.")
                 throw ARMError(status: 409, error: detail)
             default: break
             }
             guard ContinuousClock.now - start < timeout else {
-                throw ARMError(408, "OperationTimedOut", "The operation is still '\(status)' after \(timeout.components.seconds) s; it goes on.")
+                throw ARMError(
+                    408,
+                    "OperationTimedOut",
+                    "The operation is still '\(status)' after \(timeout.components.seconds) s; it goes on."
+                )
             }
             try await Task.sleep(for: poll)
         }
@@ -52,7 +58,9 @@ extension ControlPlaneClient {
         let body = try await get(operation)
         let current = try await find(target)
         let status = body["status"]?.stringValue ?? "InProgress"
-        return (status, body["error"].flatMap { ErrorDetail($0) } ?? current.flatMap(ControlPlaneClient.failure), current)
+        return (
+            status, body["error"].flatMap { ErrorDetail($0) } ?? current.flatMap(ControlPlaneClient.failure), current
+        )
     }
 
     private static func failure(_ resource: JSON) -> ErrorDetail? {

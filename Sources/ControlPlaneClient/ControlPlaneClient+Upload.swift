@@ -13,18 +13,25 @@ package struct UploadProgress: Sendable {
 }
 
 extension ControlPlaneClient {
-    /// Uploads a code folder (or one file) and registers it; answers the code version's ARM id. Known contents are not sent again.
+    /// Uploads a code folder (or one file) and registers it; answers the code version's ARM id.
+    ///
+    /// Known contents are not sent again.
     package func uploadCode(
-        _ plan: UploadPlan, ids: WorkspaceIDs, progress: (UploadProgress) async -> Void = { _ in }
+        _ plan: UploadPlan,
+        ids: WorkspaceIDs,
+        progress: (UploadProgress) async -> Void = { _ in }
     ) async throws -> String {
         let name = UUID().uuidString.lowercased()
         let list = ids.asset("codes", name) + "/versions"
         let known = try await get(list, query: ["hash": plan.hash, "hashVersion": "outrigger1"])
         if let id = known["value"]?[0]?["id"]?.stringValue { return id }
         let version = list + "/1"
-        let pending = try await post(version + "/startPendingUpload", ["pendingUploadType": "TemporaryBlobReference"]).body
+        let pending = try await post(version + "/startPendingUpload", ["pendingUploadType": "TemporaryBlobReference"])
+            .body
         let reference = pending["blobReferenceForConsumption"]
-        guard let blob = reference?["blobUri"]?.stringValue, let signed = reference?["credential"]?["sasUri"]?.stringValue else {
+        guard let blob = reference?["blobUri"]?.stringValue,
+            let signed = reference?["credential"]?["sasUri"]?.stringValue
+        else {
             throw ARMError(502, "UploadNotOffered", "The control plane gave no address to upload code to.")
         }
         let folder = "/" + encoded(plan.name)
@@ -40,13 +47,16 @@ extension ControlPlaneClient {
 
     /// Uploads a file or folder to the default datastore; answers its `azureml://datastores/…` URI, with a final slash for a folder.
     package func uploadData(
-        _ plan: UploadPlan, ids: WorkspaceIDs, progress: (UploadProgress) async -> Void = { _ in }
+        _ plan: UploadPlan,
+        ids: WorkspaceIDs,
+        progress: (UploadProgress) async -> Void = { _ in }
     ) async throws -> String {
         let store = try await get(ids.datastore("workspaceblobstore"))
         let secrets = try await post(ids.datastore("workspaceblobstore") + "/listSecrets").body
         guard let account = store["properties"]?["accountName"]?.stringValue,
             let suffix = store["properties"]?["endpoint"]?.stringValue,
-            let container = store["properties"]?["containerName"]?.stringValue, let token = secrets["sasToken"]?.stringValue
+            let container = store["properties"]?["containerName"]?.stringValue,
+            let token = secrets["sasToken"]?.stringValue
         else { throw ARMError(502, "UploadNotOffered", "The default datastore does not say where to upload to.") }
         // `127.0.0.1:7443/store` + `.blob.` + suffix.
         let base = "https://\(account).blob.\(suffix)/\(container)"
@@ -61,7 +71,9 @@ extension ControlPlaneClient {
     }
 
     private func upload(
-        _ plan: UploadPlan, to address: (UploadPlan.File) -> String, progress: (UploadProgress) async -> Void
+        _ plan: UploadPlan,
+        to address: (UploadPlan.File) -> String,
+        progress: (UploadProgress) async -> Void
     ) async throws {
         var done = 0
         let total = plan.totalBytes

@@ -35,7 +35,7 @@ package final class ControlPlaneClient: Sendable {
     let http: HTTPClient
     private let token = Mutex<(text: String, end: Double)?>(nil)
 
-    /// - Parameter caPEM: The CA that must have signed the server's certificate; no other is trusted.
+    /// A client that trusts only servers whose certificate `caPEM`'s CA has signed.
     package init(connection: ConnectionInfo, caPEM: String) throws {
         self.connection = connection
         var configuration = HTTPClient.Configuration()
@@ -53,7 +53,9 @@ package final class ControlPlaneClient: Sendable {
     /// Reads `connection.json` and `ca.pem` of an instance's data folder.
     package convenience init(dataDirectory: String) throws {
         let connection = try JSONDecoder().decode(
-            ConnectionInfo.self, from: Data(contentsOf: URL(filePath: dataDirectory + "/connection.json")))
+            ConnectionInfo.self,
+            from: Data(contentsOf: URL(filePath: dataDirectory + "/connection.json"))
+        )
         let ca = try String(contentsOfFile: dataDirectory + "/ca.pem", encoding: .utf8)
         try self.init(connection: connection, caPEM: ca)
     }
@@ -95,7 +97,8 @@ package final class ControlPlaneClient: Sendable {
         try await send("PATCH", path, query: query, body: body)
     }
 
-    package func post(_ path: String, _ body: JSON = .object([:]), query: [String: String] = [:]) async throws -> Answer {
+    package func post(_ path: String, _ body: JSON = .object([:]), query: [String: String] = [:]) async throws -> Answer
+    {
         try await send("POST", path, query: query, body: body)
     }
 
@@ -103,7 +106,8 @@ package final class ControlPlaneClient: Sendable {
         try await send("DELETE", path, query: query)
     }
 
-    func send(_ method: String, _ path: String, query: [String: String] = [:], body: JSON? = nil) async throws -> Answer {
+    func send(_ method: String, _ path: String, query: [String: String] = [:], body: JSON? = nil) async throws -> Answer
+    {
         let url = address(path, query)
         var request = HTTPClientRequest(url: url)
         request.method = .RAW(value: method)
@@ -113,9 +117,15 @@ package final class ControlPlaneClient: Sendable {
             request.body = .bytes(ByteBuffer(bytes: body.bytes))
         }
         let (response, bytes) = try await execute(request)
-        let text = bytes.readableBytes == 0 ? JSON.null : (try? JSON(parsing: bytes.readableBytesView)) ?? .string(String(buffer: bytes))
+        let text =
+            bytes.readableBytes == 0
+            ? JSON.null : (try? JSON(parsing: bytes.readableBytesView)) ?? .string(String(buffer: bytes))
         return Answer(
-            status: Int(response.status.code), body: text, operation: response.headers.first(name: "Azure-AsyncOperation"), url: url)
+            status: Int(response.status.code),
+            body: text,
+            operation: response.headers.first(name: "Azure-AsyncOperation"),
+            url: url
+        )
     }
 
     /// Sends a request and reads the whole answer.
@@ -129,7 +139,10 @@ package final class ControlPlaneClient: Sendable {
             throw CancellationError()
         } catch {
             throw ControlPlaneUnreachable(
-                url: connection.url, cause: "\(error)", remedy: "Start the instance with 'outrigger up', or name its folder with --data-dir.")
+                url: connection.url,
+                cause: "\(error)",
+                remedy: "Start the instance with 'outrigger up', or name its folder with --data-dir."
+            )
         }
         guard response.status.code < 400 else { throw ControlPlaneClient.error(bytes, Int(response.status.code)) }
         return (response, bytes)
@@ -147,7 +160,11 @@ package final class ControlPlaneClient: Sendable {
         if let json = try? JSON(parsing: bytes.readableBytesView), let detail = ErrorDetail(json) {
             return ARMError(status: status, error: detail)
         }
-        return ARMError(status, "HTTP\(status)", "The control plane answered \(status): \(String(buffer: bytes).prefix(500))")
+        return ARMError(
+            status,
+            "HTTP\(status)",
+            "The control plane answered \(status): \(String(buffer: bytes).prefix(500))"
+        )
     }
 
     // MARK: Sign-in
@@ -178,7 +195,10 @@ package final class ControlPlaneClient: Sendable {
             return try await execute(request)
         } catch let error as ARMError where error.status == 401 || error.status == 400 {
             throw ARMError(
-                401, "AuthenticationFailed", "The control plane does not accept the credentials of connection.json: \(error.error.message)")
+                401,
+                "AuthenticationFailed",
+                "The control plane does not accept the credentials of connection.json: \(error.error.message)"
+            )
         }
     }
 }

@@ -35,12 +35,18 @@ struct IgnoreRules: Sendable {
             guard !pattern.isEmpty else { continue }
             rules.append(
                 Rule(
-                    segments: pattern.split(separator: "/").map(String.init), isNegated: isNegated, isFolderOnly: isFolderOnly,
-                    isAnchored: isAnchored))
+                    segments: pattern.split(separator: "/").map(String.init),
+                    isNegated: isNegated,
+                    isFolderOnly: isFolderOnly,
+                    isAnchored: isAnchored
+                )
+            )
         }
     }
 
-    /// The last rule that fits decides. The walk does not enter ignored folders, so what is below them is ignored too.
+    /// The last rule that fits decides.
+    ///
+    /// The walk does not enter ignored folders, so what is below them is ignored too.
     func ignores(_ name: String, isFolder: Bool) -> Bool {
         let path = name.split(separator: "/").map(String.init)
         var result = false

@@ -37,10 +37,17 @@ package struct UploadPlan: Sendable {
         } else {
             files = [File(name: url.lastPathComponent, path: root, size: try size(root))]
         }
-        return UploadPlan(name: url.lastPathComponent, isFolder: isFolder.boolValue, files: files, hash: try hash(files))
+        return UploadPlan(
+            name: url.lastPathComponent,
+            isFolder: isFolder.boolValue,
+            files: files,
+            hash: try hash(files)
+        )
     }
 
-    private static func trimmed(_ path: String) -> String { path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path }
+    private static func trimmed(_ path: String) -> String {
+        path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+    }
 
     private static func walk(_ root: String) throws -> [File] {
         let rules = try IgnoreRules.read(root)
@@ -56,7 +63,10 @@ package struct UploadPlan: Sendable {
                 if rules.ignores(name, isFolder: isFolder.boolValue) { continue }
                 if isFolder.boolValue {
                     guard name.split(separator: "/").count < 64 else {
-                        throw UploadProblem(path: path, detail: "folders are nested more than 64 deep; is there a link to a folder above?")
+                        throw UploadProblem(
+                            path: path,
+                            detail: "folders are nested more than 64 deep; is there a link to a folder above?"
+                        )
                     }
                     folders.append(name)
                 } else {
@@ -68,7 +78,9 @@ package struct UploadPlan: Sendable {
     }
 
     private static func size(_ path: String) throws -> Int {
-        let attributes = try FileManager.default.attributesOfItem(atPath: URL(filePath: path).resolvingSymlinksInPath().path(percentEncoded: false))
+        let attributes = try FileManager.default.attributesOfItem(
+            atPath: URL(filePath: path).resolvingSymlinksInPath().path(percentEncoded: false)
+        )
         return (attributes[.size] as? NSNumber)?.intValue ?? 0
     }
 

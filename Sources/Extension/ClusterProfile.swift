@@ -19,8 +19,9 @@ package struct ClusterFacts: Sendable, Hashable {
     }
 }
 
-/// What the extension has to know of the cluster it is on and cannot see through the Kubernetes API. The only place where the
-/// embedded cluster differs from another.
+/// What the extension has to know of the cluster it is on and cannot see through the Kubernetes API.
+///
+/// The only place where the embedded cluster differs from another.
 package struct ClusterProfile: Sendable {
     /// Image of the first-party components.
     package var image: String
@@ -40,8 +41,14 @@ package struct ClusterProfile: Sendable {
     package var readinessTimeout: Duration
 
     package init(
-        image: String, version: String, environmentCachePath: String, controlPlaneURL: String, controlPlaneCA: String,
-        extraCRDs: [KubeObject] = [], runAsUser: Int? = 65532, readinessTimeout: Duration = .seconds(600)
+        image: String,
+        version: String,
+        environmentCachePath: String,
+        controlPlaneURL: String,
+        controlPlaneCA: String,
+        extraCRDs: [KubeObject] = [],
+        runAsUser: Int? = 65532,
+        readinessTimeout: Duration = .seconds(600)
     ) {
         self.image = image
         self.version = version

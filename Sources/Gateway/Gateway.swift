@@ -21,9 +21,12 @@ package final class Gateway: Service {
     private static let maximumBody = 4 << 20
     private static let healthPart = "gateway"
 
-    /// - Parameter health: ready once the server listens and all kinds are known.
+    /// `health`: ready once the server listens and all kinds are known.
     package init(
-        configuration: GatewayConfiguration, api: any ResourceAPI, podLogs: @escaping PodLogs, health: Health,
+        configuration: GatewayConfiguration,
+        api: any ResourceAPI,
+        podLogs: @escaping PodLogs,
+        health: Health,
         logger: Logger
     ) {
         self.configuration = configuration
@@ -79,17 +82,23 @@ package final class Gateway: Service {
         let chain = try NIOSSLCertificate.fromPEMBytes(Array(configuration.certificate.utf8))
         let key = try NIOSSLPrivateKey(bytes: Array(configuration.key.utf8), format: .pem)
         var tls = TLSConfiguration.makeServerConfiguration(
-            certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
+            certificateChain: chain.map { .certificate($0) },
+            privateKey: .privateKey(key)
+        )
         tls.minimumTLSVersion = .tlsv12
         return Application(
             responder: CallbackResponder { (request: Request, _: BasicRequestContext) in await self.respond(request) },
             server: try .tls(tlsConfiguration: tls),
             configuration: ApplicationConfiguration(
-                address: .hostname(configuration.host, port: configuration.port), serverName: "outrigger-gateway"),
+                address: .hostname(configuration.host, port: configuration.port),
+                serverName: "outrigger-gateway"
+            ),
             onServerRunning: { channel in
                 let port = channel.localAddress?.port
                 self.bound.withLock { $0 = port }
-            }, logger: logger)
+            },
+            logger: logger
+        )
     }
 
     private func respond(_ request: Request) async -> Response {
@@ -104,8 +113,10 @@ package final class Gateway: Service {
         } catch {
             logger.error("request failed", metadata: ["path": "\(request.uri.path)", "error": "\(error)"])
             return Self.json(
-                APIError(code: 503, reason: .serviceUnavailable, message: "the cluster cannot be asked: \(error)").status,
-                status: 503)
+                APIError(code: 503, reason: .serviceUnavailable, message: "the cluster cannot be asked: \(error)")
+                    .status,
+                status: 503
+            )
         }
     }
 
@@ -114,15 +125,22 @@ package final class Gateway: Service {
         do {
             expected = try configuration.token()
         } catch {
-            throw APIError(code: 503, reason: .serviceUnavailable, message: "the gateway's token cannot be read: \(error)")
+            throw APIError(
+                code: 503,
+                reason: .serviceUnavailable,
+                message: "the gateway's token cannot be read: \(error)"
+            )
         }
         let header = request.headers[.authorization] ?? ""
         let prefix = "Bearer "
-        guard header.hasPrefix(prefix), Self.equalInConstantTime(header.dropFirst(prefix.count), expected), !expected.isEmpty
+        guard header.hasPrefix(prefix), Self.equalInConstantTime(header.dropFirst(prefix.count), expected),
+            !expected.isEmpty
         else {
             throw APIError(
-                code: 401, reason: .unauthorized,
-                message: "the bearer token is missing or wrong; it is in Secret gateway-token of namespace azureml")
+                code: 401,
+                reason: .unauthorized,
+                message: "the bearer token is missing or wrong; it is in Secret gateway-token of namespace azureml"
+            )
         }
     }
 
@@ -150,8 +168,10 @@ package final class Gateway: Service {
         case .log(let key, let container, let tailLines, let previous):
             let text = try await service.podLogs(key.namespace ?? "", key.name, container, tailLines, previous)
             return Response(
-                status: .ok, headers: [.contentType: "text/plain; charset=utf-8"],
-                body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+                status: .ok,
+                headers: [.contentType: "text/plain; charset=utf-8"],
+                body: ResponseBody(byteBuffer: ByteBuffer(string: text))
+            )
         case .watch: return try await watch()
         }
     }
@@ -162,7 +182,10 @@ package final class Gateway: Service {
             buffer = try await request.body.collect(upTo: Self.maximumBody)
         } catch {
             throw APIError(
-                code: 413, reason: .requestEntityTooLarge, message: "the body is larger than \(Self.maximumBody) bytes")
+                code: 413,
+                reason: .requestEntityTooLarge,
+                message: "the body is larger than \(Self.maximumBody) bytes"
+            )
         }
         return try JSON(parsing: buffer.readableBytesView)
     }
@@ -172,8 +195,11 @@ package final class Gateway: Service {
         for informer in informers { try await informer.waitForSync() }
         guard let (present, changes) = hub.open() else {
             throw APIError(
-                code: 429, reason: .tooManyRequests, message: "there are \(WatchHub.maximumStreams) watches already",
-                retryAfterSeconds: 10)
+                code: 429,
+                reason: .tooManyRequests,
+                message: "there are \(WatchHub.maximumStreams) watches already",
+                retryAfterSeconds: 10
+            )
         }
         let body = ResponseBody { writer in
             for change in present { try await writer.write(ByteBuffer(bytes: change.line)) }
@@ -181,12 +207,18 @@ package final class Gateway: Service {
             for await change in changes { try await writer.write(ByteBuffer(bytes: change.line)) }
             try await writer.finish(nil)
         }
-        return Response(status: .ok, headers: [.contentType: "application/x-ndjson", .cacheControl: "no-store"], body: body)
+        return Response(
+            status: .ok,
+            headers: [.contentType: "application/x-ndjson", .cacheControl: "no-store"],
+            body: body
+        )
     }
 
     private static func json(_ value: JSON, status: Int = 200) -> Response {
         Response(
-            status: .init(code: status), headers: [.contentType: "application/json"],
-            body: ResponseBody(byteBuffer: ByteBuffer(bytes: value.bytes)))
+            status: .init(code: status),
+            headers: [.contentType: "application/json"],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: value.bytes))
+        )
     }
 }

@@ -14,8 +14,13 @@ package struct GatewayConfiguration: Sendable {
     package var heartbeat: Duration
 
     package init(
-        host: String = "0.0.0.0", port: Int = 5004, token: @escaping @Sendable () throws -> String, certificate: String,
-        key: String, version: String, heartbeat: Duration = .seconds(10)
+        host: String = "0.0.0.0",
+        port: Int = 5004,
+        token: @escaping @Sendable () throws -> String,
+        certificate: String,
+        key: String,
+        version: String,
+        heartbeat: Duration = .seconds(10)
     ) {
         self.host = host
         self.port = port
@@ -28,6 +33,7 @@ package struct GatewayConfiguration: Sendable {
 }
 
 /// Logs of a container: namespace, pod, container (nil = the only one), last lines (nil = all), of the container before the last restart.
-package typealias PodLogs = @Sendable (
-    _ namespace: String, _ pod: String, _ container: String?, _ tailLines: Int?, _ previous: Bool
-) async throws -> String
+package typealias PodLogs =
+    @Sendable (
+        _ namespace: String, _ pod: String, _ container: String?, _ tailLines: Int?, _ previous: Bool
+    ) async throws -> String

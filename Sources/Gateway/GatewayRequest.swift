@@ -2,7 +2,9 @@ internal import Foundation
 internal import KubeCore
 internal import MLTypes
 
-/// What a request asks for. Pure: method and target in, request or error out.
+/// What a request asks for.
+///
+/// Pure: method and target in, request or error out.
 enum GatewayRequest: Equatable {
     case resource(Verb, ResourceType, ObjectKey)
     case secret(Verb, ObjectKey)
@@ -41,7 +43,11 @@ enum GatewayRequest: Equatable {
     }
 
     private static func namespaced(
-        _ method: String, _ target: String, namespace: String, _ rest: [String], _ query: [String: String]
+        _ method: String,
+        _ target: String,
+        namespace: String,
+        _ rest: [String],
+        _ query: [String: String]
     ) throws(APIError) -> GatewayRequest {
         try checkName(namespace)
         if rest == ["pods"] {
@@ -59,8 +65,11 @@ enum GatewayRequest: Equatable {
                 tail = lines
             }
             return .log(
-                ObjectKey(namespace: namespace, name: rest[1]), container: query["container"], tailLines: tail,
-                previous: query["previous"] == "true" || query["previous"] == "1")
+                ObjectKey(namespace: namespace, name: rest[1]),
+                container: query["container"],
+                tailLines: tail,
+                previous: query["previous"] == "true" || query["previous"] == "1"
+            )
         }
         guard rest.count == 2 else { throw noRoute(target) }
         try checkName(rest[1])
@@ -77,8 +86,10 @@ enum GatewayRequest: Equatable {
     private static func allow(_ method: String, _ methods: [String]) throws(APIError) -> Verb {
         guard methods.contains(method), let verb = Verb(rawValue: method) else {
             throw APIError(
-                code: 405, reason: .methodNotAllowed,
-                message: "\(method) is not allowed here; use \(methods.joined(separator: ", "))")
+                code: 405,
+                reason: .methodNotAllowed,
+                message: "\(method) is not allowed here; use \(methods.joined(separator: ", "))"
+            )
         }
         return verb
     }

@@ -23,7 +23,11 @@ struct GatewayService: Sendable {
 
     func delete(_ type: ResourceType, _ key: ObjectKey) async throws -> JSON {
         let last = try await api.delete(
-            type, namespace: key.namespace, name: key.name, options: DeleteOptions(propagation: .background))
+            type,
+            namespace: key.namespace,
+            name: key.name,
+            options: DeleteOptions(propagation: .background)
+        )
         return last?.json ?? ["kind": "Status", "apiVersion": "v1", "status": "Success", "metadata": [:]]
     }
 
@@ -32,7 +36,8 @@ struct GatewayService: Sendable {
         try check(object, .secrets, key)
         guard Self.isManaged(object) else {
             throw APIError.badRequest(
-                "secret \(key) lacks the label \(MLLabels.managedBy): outrigger; the gateway writes only such secrets")
+                "secret \(key) lacks the label \(MLLabels.managedBy): outrigger; the gateway writes only such secrets"
+            )
         }
         if let live = try await api.find(.secrets, namespace: key.namespace, name: key.name), !Self.isManaged(live) {
             throw foreignSecret(key)
@@ -52,7 +57,11 @@ struct GatewayService: Sendable {
         let live = try await api.get(.secrets, namespace: key.namespace, name: key.name)
         guard Self.isManaged(live) else { throw foreignSecret(key) }
         try await api.delete(
-            .secrets, namespace: key.namespace, name: key.name, options: DeleteOptions(preconditionUID: live.uid))
+            .secrets,
+            namespace: key.namespace,
+            name: key.name,
+            options: DeleteOptions(preconditionUID: live.uid)
+        )
         return ["kind": "Status", "apiVersion": "v1", "status": "Success", "metadata": [:]]
     }
 
@@ -96,7 +105,8 @@ struct GatewayService: Sendable {
         }
         if let namespace = object.namespace, namespace != key.namespace {
             throw APIError.badRequest(
-                "the body's namespace '\(namespace)' differs from the address's '\(key.namespace ?? "")'")
+                "the body's namespace '\(namespace)' differs from the address's '\(key.namespace ?? "")'"
+            )
         }
     }
 
@@ -104,8 +114,11 @@ struct GatewayService: Sendable {
 
     private func foreignSecret(_ key: ObjectKey) -> APIError {
         APIError(
-            code: 403, reason: .forbidden,
+            code: 403,
+            reason: .forbidden,
             message: "secret \(key) lacks the label \(MLLabels.managedBy): outrigger; the gateway leaves it alone",
-            name: key.name, kind: "secrets")
+            name: key.name,
+            kind: "secrets"
+        )
     }
 }

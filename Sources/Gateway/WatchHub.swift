@@ -2,7 +2,9 @@ internal import KubeCore
 internal import KubeRuntime
 internal import Synchronization
 
-/// Hands the changes of the three kinds to any number of streams. Each stream first gets what is there, then every change in order.
+/// Hands the changes of the three kinds to any number of streams.
+///
+/// Each stream first gets what is there, then every change in order.
 final class WatchHub: Sendable {
     struct Change: Sendable, Equatable {
         var type: String
@@ -79,10 +81,14 @@ final class WatchHub: Sendable {
             guard !state.isClosed, state.streams.count < Self.maximumStreams else { return nil }
             let id = state.nextStream
             state.nextStream += 1
-            let (stream, continuation) = AsyncStream.makeStream(of: Change.self, bufferingPolicy: .bufferingOldest(Self.buffer))
+            let (stream, continuation) = AsyncStream.makeStream(
+                of: Change.self,
+                bufferingPolicy: .bufferingOldest(Self.buffer)
+            )
             continuation.onTermination = { [weak self] _ in
                 // From inside `take` this would lock again; there the stream is removed already.
-                guard let self, case .some = self.state.withLockIfAvailable({ $0.streams.removeValue(forKey: id) }) else { return }
+                guard let self, case .some = self.state.withLockIfAvailable({ $0.streams.removeValue(forKey: id) })
+                else { return }
             }
             state.streams[id] = continuation
             var present: [Change] = []

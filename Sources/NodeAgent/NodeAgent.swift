@@ -19,8 +19,13 @@ package final class NodeAgent: Service {
 
     /// - Throws: `NodeAgentError` when the image table is broken or the data folder cannot be used.
     package init(
-        configuration: NodeAgentConfiguration, api: any ResourceAPI, network: any PodNetwork, logger: Logger
+        configuration given: NodeAgentConfiguration,
+        api: any ResourceAPI,
+        network: any PodNetwork,
+        logger: Logger
     ) throws {
+        var configuration = given
+        configuration.dataDirectory = Files.canonical(given.dataDirectory)
         self.configuration = configuration
         self.logger = logger
         let paths = NodePaths(dataDirectory: configuration.dataDirectory, nodeName: configuration.nodeName)
@@ -33,22 +38,51 @@ package final class NodeAgent: Service {
         let objects = APIObjects(api: api)
         let allocatable = NodeRegistration.capacity(configuration)
         environment = PodEnvironment(
-            configuration: configuration, paths: paths, api: api, runtime: runtime,
+            configuration: configuration,
+            paths: paths,
+            api: api,
+            runtime: runtime,
             sandbox: SandboxRuntime(configuration: configuration, paths: paths, network: network),
             volumes: VolumeRuntime(paths: paths, api: api),
             images: ImageStore(
-                table: table, mapUnknownImages: configuration.mapUnknownImages, layerFolder: paths.data + "/blobs/layers",
-                monitor: configuration.monitor),
-            objects: objects, tokens: TokenCache(api: api),
+                table: table,
+                mapUnknownImages: configuration.mapUnknownImages,
+                layerFolder: paths.data + "/blobs/layers",
+                monitor: configuration.monitor
+            ),
+            objects: objects,
+            tokens: TokenCache(api: api),
             preparation: ContainerPreparation(
-                configuration: configuration, paths: paths, runtime: runtime, objects: objects, allocatable: allocatable),
-            probes: ProbeRunner(runtime: runtime), events: EventSink(api: api, nodeName: configuration.nodeName, logger: logger),
-            gpus: GPUAllocator(present: HostDevices.gpuIndexes()), watcher: try ExitWatcher(), logger: logger)
+                configuration: configuration,
+                paths: paths,
+                runtime: runtime,
+                objects: objects,
+                allocatable: allocatable
+            ),
+            probes: ProbeRunner(runtime: runtime),
+            events: EventSink(api: api, nodeName: configuration.nodeName, logger: logger),
+            gpus: GPUAllocator(present: HostDevices.gpuIndexes()),
+            watcher: try ExitWatcher(),
+            logger: logger
+        )
         informer = Informer(
-            api: api, type: .pods, fieldSelector: "spec.nodeName=" + configuration.nodeName, logger: logger)
-        registration = NodeRegistration(configuration: configuration, paths: paths, api: api, images: table, logger: logger)
+            api: api,
+            type: .pods,
+            fieldSelector: "spec.nodeName=" + configuration.nodeName,
+            logger: logger
+        )
+        registration = NodeRegistration(
+            configuration: configuration,
+            paths: paths,
+            api: api,
+            images: table,
+            logger: logger
+        )
         server = NodeServer(
-            socketPath: paths.socket, backend: ContainerAccess(paths: paths, runtime: runtime), logger: logger)
+            socketPath: paths.socket,
+            backend: ContainerAccess(paths: paths, runtime: runtime),
+            logger: logger
+        )
     }
 
     /// Runs until graceful shutdown or cancellation; containers are left running.

@@ -85,13 +85,16 @@ struct NodePaths: Sendable, Hashable {
     var pods: String { node + "/pods" }
     var bootID: String { node + "/boot-id" }
     var images: String { data + "/images.json" }
-    var volumes: String { data + "/volumes" }
     var podLogs: String { data + "/logs/pods" }
 
     func pod(_ uid: String) -> PodPaths {
         PodPaths(
-            uid: uid, root: pods + "/" + uid, networkNamespace: namespaces + "/" + uid,
-            ipcNamespace: namespaces + "/" + uid + ".ipc", utsNamespace: namespaces + "/" + uid + ".uts")
+            uid: uid,
+            root: pods + "/" + uid,
+            networkNamespace: namespaces + "/" + uid,
+            ipcNamespace: namespaces + "/" + uid + ".ipc",
+            utsNamespace: namespaces + "/" + uid + ".uts"
+        )
     }
 
     /// `<logs>/pods/NAMESPACE_NAME_UID`, the layout of log shippers.

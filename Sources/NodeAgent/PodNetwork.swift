@@ -26,8 +26,10 @@ extension PodNetwork {
     package func publish(podUID: String, address: PodAddress, hostPorts: [PodHostPort]) async throws {
         guard let first = hostPorts.first else { return }
         throw NodeAgentError(
-            .networkUnavailable, "this node's pod network cannot open host port \(first.hostPort)",
-            remedy: "remove hostPort from the pod, or use a Service of type NodePort")
+            .networkUnavailable,
+            "this node's pod network cannot open host port \(first.hostPort)",
+            remedy: "remove hostPort from the pod, or use a Service of type NodePort"
+        )
     }
 
     package func retain(podUIDs: Set<String>) async throws {}
@@ -49,7 +51,11 @@ package struct PodAddress: Sendable, Hashable, Codable {
     package var searchDomains: [String]
 
     package init(
-        ip: String, prefixLength: Int, gateway: String, dnsServer: String, clusterDomain: String = "cluster.local",
+        ip: String,
+        prefixLength: Int,
+        gateway: String,
+        dnsServer: String,
+        clusterDomain: String = "cluster.local",
         searchDomains: [String] = []
     ) {
         self.ip = ip

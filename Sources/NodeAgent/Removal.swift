@@ -3,12 +3,16 @@ package import Logging
 
 extension NodeAgent {
     /// Ends everything that node agents of this instance have left on this machine: containers, mounts, namespaces, control groups,
-    /// sockets. Works from disk alone; no agent of the instance may run. Logs and volumes of claims stay.
+    /// sockets, logs. Works from disk alone; no agent of the instance may run. Volumes of claims stay.
     ///
     /// - Throws: `NodeAgentError` that names what could not be removed, after trying everything.
     package static func removeEverything(
-        dataDirectory: String, instanceName: String, runcPath: String = "/usr/sbin/runc", logger: Logger
+        dataDirectory given: String,
+        instanceName: String,
+        runcPath: String = "/usr/sbin/runc",
+        logger: Logger
     ) async throws {
+        let dataDirectory = Files.canonical(given)
         var problems: [String] = []
         func attempt(_ body: () throws -> Void) {
             do { try body() } catch { problems.append("\(error)") }
@@ -34,6 +38,7 @@ extension NodeAgent {
             attempt { try Files.remove(paths.node) }
             attempt { try Files.remove(paths.runcRoot) }
             attempt { try Files.remove(paths.socket) }
+            attempt { try Files.remove(paths.podLogs) }
         }
         let namespaces = dataDirectory + "/run/netns"
         for name in Files.list(namespaces) {
@@ -54,7 +59,11 @@ extension NodeAgent {
         _ = Cgroups.folders("/outrigger").map { rmdir($0) }
         guard problems.isEmpty else {
             for problem in problems { logger.error("not removed", metadata: ["problem": "\(problem)"]) }
-            throw NodeAgentError(.system, "not everything was removed: " + problems.joined(separator: "; "), remedy: "run `outrigger down` again")
+            throw NodeAgentError(
+                .system,
+                "not everything was removed: " + problems.joined(separator: "; "),
+                remedy: "run `outrigger down` again"
+            )
         }
     }
 

@@ -11,8 +11,7 @@ int main(int argc, char **argv) {
     if (strcmp(command, "exec") == 0) return exec_command(argc - 2, argv + 2);
     if (strcmp(command, "sandbox") == 0) return sandbox_command(argc - 2, argv + 2);
     if (strcmp(command, "connect") == 0) return connect_command(argc - 2, argv + 2);
-    if (strcmp(command, "pause") == 0) return pause_command();
     if (strcmp(command, "whiteouts") == 0) return whiteouts_command(argc - 2, argv + 2);
-    fprintf(stderr, "usage: outrigger-monitor run|exec|sandbox|connect|pause (started by the outrigger node agent)\n");
+    fprintf(stderr, "usage: outrigger-monitor run|exec|sandbox|connect|whiteouts (started by the outrigger node agent)\n");
     return 64;
 }

@@ -83,7 +83,6 @@ int run_command(int argc, char **argv);
 int exec_command(int argc, char **argv);
 int sandbox_command(int argc, char **argv);
 int connect_command(int argc, char **argv);
-int pause_command(void);
 int whiteouts_command(int argc, char **argv);
 
 #endif

@@ -259,7 +259,13 @@ int run_command(int argc, char **argv) {
     }
     // The agent takes the lock's being free as a sign that nobody watches this container any more.
     int lock = open("monitor.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) != 0) {
+    bool is_locked = false;
+    // Someone who only looks whether the lock is free holds it for an instant.
+    for (int attempt = 0; lock >= 0 && attempt < 100 && !is_locked; attempt++) {
+        is_locked = flock(lock, LOCK_EX | LOCK_NB) == 0;
+        if (!is_locked) usleep(10000);
+    }
+    if (!is_locked) {
         dprintf(report[1], "container %s already has a monitor", id);
         return 1;
     }

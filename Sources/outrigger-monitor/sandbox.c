@@ -6,13 +6,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static void keep_namespace(const char *kind, const char *path) {
@@ -77,29 +75,4 @@ int connect_command(int argc, char **argv) {
         }
     }
     return 0;
-}
-
-static void end(int signal_number) {
-    (void)signal_number;
-    _exit(0);
-}
-
-// pause: process 1 of a pod whose containers share a process id namespace; it only reaps.
-int pause_command(void) {
-    signal(SIGTERM, end);
-    signal(SIGINT, end);
-    for (;;) {
-        if (waitpid(-1, NULL, 0) < 0 && errno == ECHILD) {
-            sigset_t set;
-            sigemptyset(&set);
-            sigaddset(&set, SIGCHLD);
-            sigaddset(&set, SIGTERM);
-            sigaddset(&set, SIGINT);
-            sigprocmask(SIG_BLOCK, &set, NULL);
-            int received = 0;
-            sigwait(&set, &received);
-            if (received != SIGCHLD) return 0;
-            sigprocmask(SIG_UNBLOCK, &set, NULL);
-        }
-    }
 }

@@ -26,7 +26,8 @@ import Testing
             IgnoreCase(rules: "*.txt\n!keep.txt", name: "keep.txt", wantIgnored: false),
             IgnoreCase(rules: "# note\n\nx[0-9].bin", name: "x7.bin", wantIgnored: true),
             IgnoreCase(rules: "x[!0-9].bin", name: "x7.bin", wantIgnored: false),
-        ])
+        ]
+    )
     func ignore(_ item: IgnoreCase) {
         #expect(IgnoreRules(item.rules).ignores(item.name, isFolder: item.isFolder) == item.wantIgnored)
     }

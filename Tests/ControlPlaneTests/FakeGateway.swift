@@ -31,13 +31,18 @@ final class FakeGateway: Service, HTTPResponder {
 
     func run() async throws {
         var tls = TLSConfiguration.makeServerConfiguration(
-            certificateChain: try NIOSSLCertificate.fromPEMBytes(Array(pki.certificatePEM.utf8)).map { .certificate($0) },
-            privateKey: .privateKey(try NIOSSLPrivateKey(bytes: Array(pki.keyPEM.utf8), format: .pem)))
+            certificateChain: try NIOSSLCertificate.fromPEMBytes(Array(pki.certificatePEM.utf8)).map {
+                .certificate($0)
+            },
+            privateKey: .privateKey(try NIOSSLPrivateKey(bytes: Array(pki.keyPEM.utf8), format: .pem))
+        )
         tls.shutdownTimeout = .milliseconds(100)
         let application = Application(
-            responder: self, server: try .tls(.http1(), tlsConfiguration: tls),
+            responder: self,
+            server: try .tls(.http1(), tlsConfiguration: tls),
             configuration: .init(address: .hostname("127.0.0.1", port: port)),
-            logger: Logger(label: "gateway") { _ in SwiftLogNoOpLogHandler() })
+            logger: Logger(label: "gateway") { _ in SwiftLogNoOpLogHandler() }
+        )
         try await gracefulShutdownEnds { try await application.run() }
     }
 
@@ -117,7 +122,8 @@ final class FakeGateway: Service, HTTPResponder {
             body: ResponseBody { writer in
                 for await event in stream { try await writer.write(ByteBuffer(bytes: event.bytes + [10])) }
                 try await writer.finish(nil)
-            })
+            }
+        )
     }
 
     private func answer(_ json: JSON) -> Response {
@@ -125,7 +131,9 @@ final class FakeGateway: Service, HTTPResponder {
     }
 
     private func missing(_ key: String) -> Response {
-        let status: JSON = ["kind": "Status", "code": 404, "reason": "NotFound", "message": .string(key + " not found")]
+        let status: JSON = [
+            "kind": "Status", "code": 404, "reason": "NotFound", "message": .string(key + " not found"),
+        ]
         return Response(status: .notFound, body: ResponseBody(byteBuffer: ByteBuffer(bytes: status.bytes)))
     }
 }

@@ -22,22 +22,37 @@ struct TestPKI: Sendable {
         let caName = try DistinguishedName { CommonName("test CA") }
         let now = Date()
         let ca = try Certificate(
-            version: .v3, serialNumber: .init(), publicKey: .init(caKey.publicKey), notValidBefore: now - 3600,
-            notValidAfter: now + 86400, issuer: caName, subject: caName, signatureAlgorithm: .ecdsaWithSHA256,
+            version: .v3,
+            serialNumber: .init(),
+            publicKey: .init(caKey.publicKey),
+            notValidBefore: now - 3600,
+            notValidAfter: now + 86400,
+            issuer: caName,
+            subject: caName,
+            signatureAlgorithm: .ecdsaWithSHA256,
             extensions: try Certificate.Extensions {
                 Critical(BasicConstraints.isCertificateAuthority(maxPathLength: nil))
                 Critical(KeyUsage(keyCertSign: true))
-            }, issuerPrivateKey: .init(caKey))
+            },
+            issuerPrivateKey: .init(caKey)
+        )
         let key = P256.Signing.PrivateKey()
         let leaf = try Certificate(
-            version: .v3, serialNumber: .init(), publicKey: .init(key.publicKey), notValidBefore: now - 3600,
-            notValidAfter: now + 86400, issuer: caName, subject: try DistinguishedName { CommonName("server") },
+            version: .v3,
+            serialNumber: .init(),
+            publicKey: .init(key.publicKey),
+            notValidBefore: now - 3600,
+            notValidAfter: now + 86400,
+            issuer: caName,
+            subject: try DistinguishedName { CommonName("server") },
             signatureAlgorithm: .ecdsaWithSHA256,
             extensions: try Certificate.Extensions {
                 SubjectAlternativeNames([
                     .ipAddress(ASN1OctetString(contentBytes: [127, 0, 0, 1])), .dnsName("gateway.azureml.svc"),
                 ])
-            }, issuerPrivateKey: .init(caKey))
+            },
+            issuerPrivateKey: .init(caKey)
+        )
         caPEM = try ca.serializeAsPEM().pemString
         certificatePEM = try leaf.serializeAsPEM().pemString
         keyPEM = key.pemRepresentation
@@ -56,23 +71,50 @@ struct FixedResourceAPI: ResourceAPI {
     }
     func list(_ type: ResourceType, namespace: String?, options: ListOptions) async throws -> KubeList {
         KubeList(
-            items: objects.filter { $0.key.hasPrefix(type.plural + "/") }.map { KubeObject($0.value) }, resourceVersion: "1")
+            items: objects.filter { $0.key.hasPrefix(type.plural + "/") }.map { KubeObject($0.value) },
+            resourceVersion: "1"
+        )
     }
-    func watch(_ type: ResourceType, namespace: String?, options: WatchOptions) async throws -> WatchStream { throw refusal }
+    func watch(_ type: ResourceType, namespace: String?, options: WatchOptions) async throws -> WatchStream {
+        throw refusal
+    }
     func create(
-        _ type: ResourceType, namespace: String?, name: String?, subresource: String?, object: KubeObject, options: WriteOptions
+        _ type: ResourceType,
+        namespace: String?,
+        name: String?,
+        subresource: String?,
+        object: KubeObject,
+        options: WriteOptions
     ) async throws -> KubeObject { throw refusal }
     func update(
-        _ type: ResourceType, namespace: String?, name: String, subresource: String?, object: KubeObject, options: WriteOptions
+        _ type: ResourceType,
+        namespace: String?,
+        name: String,
+        subresource: String?,
+        object: KubeObject,
+        options: WriteOptions
     ) async throws -> KubeObject { throw refusal }
     func patch(
-        _ type: ResourceType, namespace: String?, name: String, subresource: String?, patch: Patch, options: WriteOptions
+        _ type: ResourceType,
+        namespace: String?,
+        name: String,
+        subresource: String?,
+        patch: Patch,
+        options: WriteOptions
     ) async throws -> KubeObject { throw refusal }
-    func delete(_ type: ResourceType, namespace: String?, name: String, options: DeleteOptions) async throws -> KubeObject? {
+    func delete(
+        _ type: ResourceType,
+        namespace: String?,
+        name: String,
+        options: DeleteOptions
+    ) async throws -> KubeObject? {
         throw refusal
     }
     func deleteCollection(
-        _ type: ResourceType, namespace: String?, selection: ListOptions, options: DeleteOptions
+        _ type: ResourceType,
+        namespace: String?,
+        selection: ListOptions,
+        options: DeleteOptions
     ) async throws { throw refusal }
 
     private var refusal: APIError { APIError.badRequest("not offered by this test") }
@@ -97,9 +139,15 @@ struct TestInstance: Sendable {
 
     var connection: ConnectionInfo {
         ConnectionInfo(
-            url: "https://127.0.0.1:\(port)", tenant: "adfs", clientId: "client", clientSecret: "secret",
-            subscriptionId: "00000000-0000-0000-0000-000000000001", resourceGroup: "local", workspace: "main",
-            cluster: "local")
+            url: "https://127.0.0.1:\(port)",
+            tenant: "adfs",
+            clientId: "client",
+            clientSecret: "secret",
+            subscriptionId: "00000000-0000-0000-0000-000000000001",
+            resourceGroup: "local",
+            workspace: "main",
+            cluster: "local"
+        )
     }
 
     var ids: WorkspaceIDs { WorkspaceIDs(connection) }
@@ -113,34 +161,56 @@ struct TestInstance: Sendable {
         let ca = Data(pki.caPEM.utf8).base64EncodedString()
         let api = FixedResourceAPI(objects: [
             "namespaces/default": ["metadata": ["name": "default"]], "nodes/n1": ["metadata": ["name": "n1"]],
-            "secrets/gateway-token": ["data": ["token": .string(token)]], "secrets/gateway-tls": ["data": ["ca.crt": .string(ca)]],
+            "secrets/gateway-token": ["data": ["token": .string(token)]],
+            "secrets/gateway-tls": ["data": ["ca.crt": .string(ca)]],
             "services/gateway": ["spec": ["clusterIP": "127.0.0.1", "ports": [["port": JSON(gatewayPort)]]]],
         ])
         var logger = Logger(label: "test")
         logger.logLevel = .error
         return try await ControlPlane(
             configuration: ControlPlaneConfiguration(
-                dataDirectory: folder, listen: [.init(host: "127.0.0.1", port: port)], certificateChainPEM: pki.certificatePEM,
-                privateKeyPEM: pki.keyPEM, caPEM: pki.caPEM, publicURL: connection.url, podURL: connection.url,
-                connection: connection, signingKeyPEM: pki.signingKeyPEM, version: "test",
+                dataDirectory: folder,
+                listen: [.init(host: "127.0.0.1", port: port)],
+                certificateChainPEM: pki.certificatePEM,
+                privateKeyPEM: pki.keyPEM,
+                caPEM: pki.caPEM,
+                publicURL: connection.url,
+                podURL: connection.url,
+                connection: connection,
+                signingKeyPEM: pki.signingKeyPEM,
+                version: "test",
                 clusters: [ClusterTarget(name: "local", resourceGroup: "local", api: api)],
                 validateExtension: { wanted in
                     wanted.settings["enableTraining"] == "maybe"
-                        ? [ErrorDetail(code: "InvalidSetting", message: "enableTraining is 'maybe'; use true or false.", target: "enableTraining")]
+                        ? [
+                            ErrorDetail(
+                                code: "InvalidSetting",
+                                message: "enableTraining is 'maybe'; use true or false.",
+                                target: "enableTraining"
+                            )
+                        ]
                         : []
-                }), logger: logger)
+                }
+            ),
+            logger: logger
+        )
     }
 
     /// Runs `body` against a control plane that serves this folder; `gateway` runs beside it when given.
     func run<T: Sendable>(
-        gateway: FakeGateway? = nil, _ body: @escaping @Sendable (ControlPlane, ControlPlaneClient) async throws -> T
+        gateway: FakeGateway? = nil,
+        _ body: @escaping @Sendable (ControlPlane, ControlPlaneClient) async throws -> T
     ) async throws -> T {
         let plane = try await controlPlane()
         let client = try ControlPlaneClient(connection: connection, caPEM: pki.caPEM)
         var services: [any Service] = [plane]
         if let gateway { services.append(gateway) }
         let group = ServiceGroup(
-            configuration: .init(services: services.map { .init(service: $0) }, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }))
+            configuration: .init(
+                services: services.map { .init(service: $0) },
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            )
+        )
         return try await withThrowingTaskGroup(of: T?.self) { tasks in
             tasks.addTask {
                 try await group.run()
@@ -170,21 +240,38 @@ struct TestInstance: Sendable {
     func prepare(_ plane: ControlPlane, _ client: ControlPlaneClient) async throws {
         let link = plane.link(clusterType: "connectedClusters", resourceGroup: "local", clusterName: "local")
         let path = clusterID + "/providers/Microsoft.KubernetesConfiguration/extensions/amlext"
-        let answer = try await client.put(path, ["properties": ["extensionType": "microsoft.azureml.kubernetes", "configurationSettings": [:]]])
+        let answer = try await client.put(
+            path,
+            ["properties": ["extensionType": "microsoft.azureml.kubernetes", "configurationSettings": [:]]]
+        )
         for await wanted in await link.desired() {
             guard let first = wanted.first else { continue }
             try await link.report(
                 ExtensionReport(
-                    clusterType: first.clusterType, resourceGroup: first.resourceGroup, clusterName: first.clusterName,
-                    name: first.name, generation: first.generation, provisioningState: "Succeeded"))
+                    clusterType: first.clusterType,
+                    resourceGroup: first.resourceGroup,
+                    clusterName: first.clusterName,
+                    name: first.name,
+                    generation: first.generation,
+                    provisioningState: "Succeeded"
+                )
+            )
             break
         }
         try await client.wait(for: answer, poll: .milliseconds(20))
         _ = try await client.put(
             ids.compute("k8s"),
-            ["properties": ["computeType": "Kubernetes", "resourceId": .string(clusterID), "properties": ["namespace": "default"]]])
+            [
+                "properties": [
+                    "computeType": "Kubernetes", "resourceId": .string(clusterID),
+                    "properties": ["namespace": "default"],
+                ]
+            ]
+        )
         _ = try await client.put(
-            ids.version("environments", "e", "1"), ["properties": ["image": "python:3.11"]])
+            ids.version("environments", "e", "1"),
+            ["properties": ["image": "python:3.11"]]
+        )
     }
 
     func submit(_ client: ControlPlaneClient, _ name: String, command: String = "echo hi") async throws {
@@ -195,7 +282,8 @@ struct TestInstance: Sendable {
                     "jobType": "Command", "command": .string(command), "computeId": .string(ids.compute("k8s")),
                     "environmentId": .string(ids.version("environments", "e", "1")), "experimentName": "exp",
                 ]
-            ])
+            ]
+        )
     }
 }
 
@@ -221,7 +309,9 @@ func freePort() throws -> Int {
     let port = withUnsafeMutablePointer(to: &address) { pointer in
         pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { raw -> Int? in
             guard bind(descriptor, raw, length) == 0, getsockname(descriptor, raw, &length) == 0 else { return nil }
-            return pointer.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { Int(UInt16(bigEndian: $0.pointee.sin_port)) }
+            return pointer.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
+                Int(UInt16(bigEndian: $0.pointee.sin_port))
+            }
         }
     }
     guard let port else { throw TestProblem(text: "no free port") }

@@ -7,7 +7,11 @@ import Testing
 @testable import ControlPlane
 
 @Suite(.timeLimit(.minutes(1))) struct JobTests {
-    private static func status(_ client: ControlPlaneClient, _ instance: TestInstance, _ name: String) async throws -> String {
+    private static func status(
+        _ client: ControlPlaneClient,
+        _ instance: TestInstance,
+        _ name: String
+    ) async throws -> String {
         try await client.get(instance.ids.job(name))["properties"]?["status"]?.stringValue ?? ""
     }
 
@@ -20,17 +24,24 @@ import Testing
             try await instance.prepare(plane, client)
             try await instance.submit(client, "j1")
             try await eventually { gateway.object("amljobs/j1") != nil }
-            #expect(gateway.object("secrets/j1-token")?["metadata"]?["labels"]?["ml.azure.com/managed-by"] == "outrigger")
+            #expect(
+                gateway.object("secrets/j1-token")?["metadata"]?["labels"]?["ml.azure.com/managed-by"] == "outrigger"
+            )
             #expect(gateway.object("amljobs/j1")?["spec"]?["environment"]?["image"] == "python:3.11")
             gateway.setStatus("amljobs/j1", ["phase": "Queued", "message": "no node has 4 CPUs free"])
             try await eventually {
-                try await client.get(instance.ids.job("j1"))["properties"]?["statusMessage"] == "no node has 4 CPUs free"
+                try await client.get(instance.ids.job("j1"))["properties"]?["statusMessage"]
+                    == "no node has 4 CPUs free"
             }
             gateway.setStatus("amljobs/j1", ["phase": "Running", "startTime": "2026-01-01T00:00:00Z"])
             try await eventually { try await Self.status(client, instance, "j1") == "Running" }
             gateway.setStatus(
                 "amljobs/j1",
-                ["phase": "Failed", "reason": "UserScriptFailed", "message": "The command failed.", "exitCode": 3, "logTail": "ValueError: boom", "notes": ["image substituted"]])
+                [
+                    "phase": "Failed", "reason": "UserScriptFailed", "message": "The command failed.", "exitCode": 3,
+                    "logTail": "ValueError: boom", "notes": ["image substituted"],
+                ]
+            )
             try await eventually { try await Self.status(client, instance, "j1") == "Failed" }
             let job = try await client.get(instance.ids.job("j1"))
             let message = job["properties"]?["error"]?["message"]?.stringValue ?? ""
@@ -55,7 +66,9 @@ import Testing
             try await instance.prepare(plane, client)
             try await instance.submit(client, "j1")
             try await eventually {
-                try await client.get(instance.ids.job("j1"))["properties"]?["statusMessage"]?.stringValue?.hasPrefix("Waiting for cluster") == true
+                try await client.get(instance.ids.job("j1"))["properties"]?["statusMessage"]?.stringValue?.hasPrefix(
+                    "Waiting for cluster"
+                ) == true
             }
         }
         let gateway = FakeGateway(instance)
@@ -107,8 +120,14 @@ import Testing
             let token = String(decoding: Data(base64Encoded: encoded) ?? Data(), as: UTF8.self)
             let caller = Raw(client: client, token: token)
             let api = "/mlflow/v1.0" + instance.ids.workspace + "/api/2.0/mlflow"
-            #expect(try await caller.status("POST", api + "/runs/log-metric", ["run_id": "j1", "key": "a", "value": 1]) == 200)
-            #expect(try await caller.status("POST", api + "/runs/log-metric", ["run_id": "j2", "key": "a", "value": 1]) == 403)
+            #expect(
+                try await caller.status("POST", api + "/runs/log-metric", ["run_id": "j1", "key": "a", "value": 1])
+                    == 200
+            )
+            #expect(
+                try await caller.status("POST", api + "/runs/log-metric", ["run_id": "j2", "key": "a", "value": 1])
+                    == 403
+            )
             #expect(try await caller.status("GET", instance.ids.workspace) == 403)
             #expect(try await caller.status("GET", instance.ids.job("j1")) == 403)
             let base = gateway.object("amljobs/j1")?["spec"]?["artifactsURI"]?.stringValue ?? ""
@@ -144,7 +163,13 @@ import Testing
             let missing = await #expect(throws: ARMError.self) {
                 try await client.put(
                     instance.ids.job("bad"),
-                    ["properties": ["command": "x", "computeId": "nope", "environmentId": .string(instance.ids.version("environments", "e", "1"))]])
+                    [
+                        "properties": [
+                            "command": "x", "computeId": "nope",
+                            "environmentId": .string(instance.ids.version("environments", "e", "1")),
+                        ]
+                    ]
+                )
             }
             #expect(missing?.error.code == "ComputeNotFound")
             #expect(missing?.error.message.contains("k8s") == true)

@@ -14,7 +14,11 @@ struct Raw: Sendable {
     let token: String
 
     func status(
-        _ method: String, _ path: String, _ body: JSON? = nil, text: String? = nil, headers: [String: String] = [:]
+        _ method: String,
+        _ path: String,
+        _ body: JSON? = nil,
+        text: String? = nil,
+        headers: [String: String] = [:]
     ) async throws -> Int {
         var request = HTTPClientRequest(url: client.connection.url + path)
         request.method = .RAW(value: method)

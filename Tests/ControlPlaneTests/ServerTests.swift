@@ -58,7 +58,12 @@ import Testing
         defer { instance.remove() }
         try await instance.run { plane, client in
             let path = instance.clusterID + "/providers/Microsoft.KubernetesConfiguration/extensions/amlext"
-            let bad: JSON = ["properties": ["extensionType": "microsoft.azureml.kubernetes", "configurationSettings": ["enableTraining": "maybe"]]]
+            let bad: JSON = [
+                "properties": [
+                    "extensionType": "microsoft.azureml.kubernetes",
+                    "configurationSettings": ["enableTraining": "maybe"],
+                ]
+            ]
             let refused = await #expect(throws: ARMError.self) { try await client.put(path, bad) }
             #expect(refused?.error.code == "InvalidSetting")
             #expect(try await client.find(path) == nil)
@@ -66,11 +71,16 @@ import Testing
             let stored = try await client.get(path)
             #expect(stored["properties"]?["provisioningState"]?.stringValue == "Succeeded")
             // The other resource type is the same cluster.
-            let twin = instance.connection.clusterID(clusterType: "managedClusters", resourceGroup: "local", clusterName: "local")
+            let twin = instance.connection.clusterID(
+                clusterType: "managedClusters",
+                resourceGroup: "local",
+                clusterName: "local"
+            )
             let second = await #expect(throws: ARMError.self) {
                 try await client.put(
                     twin + "/providers/Microsoft.KubernetesConfiguration/extensions/other",
-                    ["properties": ["extensionType": "microsoft.azureml.kubernetes"]])
+                    ["properties": ["extensionType": "microsoft.azureml.kubernetes"]]
+                )
             }
             #expect(second?.status == 409)
             let deletion = try await client.delete(path)
@@ -80,8 +90,15 @@ import Testing
                 guard let first = wanted.first, first.isDeleting else { continue }
                 try await link.report(
                     ExtensionReport(
-                        clusterType: first.clusterType, resourceGroup: first.resourceGroup, clusterName: first.clusterName,
-                        name: first.name, generation: first.generation, provisioningState: "Deleting", isGone: true))
+                        clusterType: first.clusterType,
+                        resourceGroup: first.resourceGroup,
+                        clusterName: first.clusterName,
+                        name: first.name,
+                        generation: first.generation,
+                        provisioningState: "Deleting",
+                        isGone: true
+                    )
+                )
                 break
             }
             #expect(try await client.wait(for: deletion, resource: path, poll: .milliseconds(20)) == nil)
@@ -103,7 +120,10 @@ import Testing
             let uri = try #require(try await client.get(first)["properties"]?["codeUri"]?.stringValue)
             let address = try #require(BlobAddress(url: uri))
             let count = try await client.downloadFolder(
-                container: address.container, prefix: address.name + "/", to: instance.folder + "/back")
+                container: address.container,
+                prefix: address.name + "/",
+                to: instance.folder + "/back"
+            )
             #expect(count == 2)
             #expect(try String(contentsOfFile: instance.folder + "/back/a b/ü.py", encoding: .utf8) == "y")
         }
@@ -119,13 +139,18 @@ import Testing
             let second = try await client.put(path, ["properties": ["image": "a"]])
             #expect(first.status == 201)
             #expect(second.status == 200)
-            let changed = await #expect(throws: ARMError.self) { try await client.put(path, ["properties": ["image": "b"]]) }
+            let changed = await #expect(throws: ARMError.self) {
+                try await client.put(path, ["properties": ["image": "b"]])
+            }
             #expect(changed?.status == 409)
             let neither = await #expect(throws: ARMError.self) {
                 try await client.put(instance.ids.version("environments", "f", "1"), ["properties": [:]])
             }
             #expect(neither?.status == 400)
-            #expect(try await client.get(instance.ids.asset("environments", "e"))["properties"]?["nextVersion"]?.stringValue == "2")
+            #expect(
+                try await client.get(instance.ids.asset("environments", "e"))["properties"]?["nextVersion"]?.stringValue
+                    == "2"
+            )
         }
     }
 
@@ -135,7 +160,8 @@ import Testing
         defer { instance.remove() }
         try await instance.run { _, client in
             let api = "/api/2.0/mlflow"
-            let experiment = try await client.post(api + "/experiments/create", ["name": "x"]).body["experiment_id"] ?? ""
+            let experiment =
+                try await client.post(api + "/experiments/create", ["name": "x"]).body["experiment_id"] ?? ""
             let run = try await client.post(api + "/runs/create", ["experiment_id": experiment, "start_time": 1]).body
             let id = run["run"]?["info"]?["run_id"] ?? ""
             _ = try await client.post(
@@ -143,10 +169,12 @@ import Testing
                 [
                     "run_id": id, "params": [["key": "lr", "value": "0.1"]], "tags": [["key": "t", "value": "v"]],
                     "metrics": [
-                        ["key": "acc", "value": 0.5, "step": 2, "timestamp": 2], ["key": "acc", "value": 0.9, "step": 1, "timestamp": 3],
+                        ["key": "acc", "value": 0.5, "step": 2, "timestamp": 2],
+                        ["key": "acc", "value": 0.9, "step": 1, "timestamp": 3],
                         ["key": "bad", "value": "NaN", "step": 0, "timestamp": 1],
                     ],
-                ])
+                ]
+            )
             let data = try await client.get(api + "/runs/get", query: ["run_id": id.stringValue ?? ""])["run"]?["data"]
             let metrics = data?["metrics"]?.arrayValue ?? []
             #expect(metrics.first { $0["key"] == "acc" }?["value"]?.doubleValue == 0.5)
@@ -156,7 +184,9 @@ import Testing
             }
             #expect(refused?.status == 400)
             let found = try await client.post(
-                api + "/runs/search", ["experiment_ids": .array([experiment]), "filter": "metrics.acc > 0.4 and params.lr = '0.1'"])
+                api + "/runs/search",
+                ["experiment_ids": .array([experiment]), "filter": "metrics.acc > 0.4 and params.lr = '0.1'"]
+            )
             #expect(found.body["runs"]?.arrayValue?.count == 1)
         }
     }

@@ -7,7 +7,8 @@ import Testing
 @Suite struct ValueTests {
     @Test(
         "ISO 8601 durations",
-        arguments: [("PT1M30S", 90.0), ("PT0.5S", 0.5), ("P1DT2H", 93600.0), ("P1W", 604_800.0)])
+        arguments: [("PT1M30S", 90.0), ("PT0.5S", 0.5), ("P1DT2H", 93600.0), ("P1W", 604_800.0)]
+    )
     func durations(_ text: String, _ seconds: Double) {
         #expect(DurationText.seconds(text) == seconds)
     }
@@ -25,6 +26,8 @@ import Testing
         #expect(changed != ObjectNames.label("neat_soca_1"))
         #expect(ObjectNames.label(String(repeating: "a", count: 200)).count <= 50)
         #expect(ObjectNames.label("9lives").first?.isLetter == true)
+        #expect(ObjectNames.labelValue("0000-ab_C.d") == "0000-ab_C.d")
+        #expect(ObjectNames.labelValue("a b") != "a b")
     }
 
     @Test("Blob addresses are read whatever host and port they name")
@@ -55,6 +58,11 @@ import Testing
         #expect(permission?.canWrite == false)
         #expect(service.permission(container: "c", blob: "b", query: query) == nil)
         #expect(service.permission(container: "d", blob: "a/b", query: query) == nil)
+        let wider = RequestQuery(query.raw.replacing("sr=d", with: "sr=c"))
+        #expect(service.permission(container: "c", blob: "a/b", query: wider) == nil)
+        let single = RequestQuery(service.query(container: "c", prefix: "a/b", permissions: "rw", lifetime: 60))
+        #expect(service.permission(container: "c", blob: "a/b", query: single)?.canWrite == true)
+        #expect(service.permission(container: "c", blob: "a/bc", query: single) == nil)
         let raised = RequestQuery(query.raw.replacing("sp=r", with: "sp=rw"))
         #expect(service.permission(container: "c", blob: "a/b", query: raised) == nil)
         let old = RequestQuery(service.query(container: "c", prefix: "", permissions: "r", lifetime: -1))
@@ -64,7 +72,9 @@ import Testing
 
     @Test("MLflow filters compare metrics, parameters, tags and attributes")
     func filters() throws {
-        let filter = try MLflowFilter("metrics.acc >= 0.9 and params.lr = '0.1' AND tags.`a b` LIKE 'x%' and attributes.status IN ('FINISHED', 'FAILED')")
+        let filter = try MLflowFilter(
+            "metrics.acc >= 0.9 and params.lr = '0.1' AND tags.`a b` LIKE 'x%' and attributes.status IN ('FINISHED', 'FAILED')"
+        )
         #expect(filter.comparisons.count == 4)
         let fits = filter.matches { field in
             switch field {
@@ -118,7 +128,11 @@ import Testing
 
     @Test("Block lists keep their order")
     func blockList() {
-        #expect(BlobService.blockIDs("<?xml version='1.0'?><BlockList><Latest>YQ==</Latest><Latest>Yg==</Latest></BlockList>") == ["YQ==", "Yg=="])
+        #expect(
+            BlobService.blockIDs(
+                "<?xml version='1.0'?><BlockList><Latest>YQ==</Latest><Latest>Yg==</Latest></BlockList>"
+            ) == ["YQ==", "Yg=="]
+        )
     }
 
     @Test("Expressions in commands are found with and without spaces")

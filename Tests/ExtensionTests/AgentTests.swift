@@ -16,7 +16,10 @@ private final class RecordingLink: ExtensionLink {
     private let streams = Mutex<[AsyncStream<[DesiredExtension]>.Continuation]>([])
 
     func desired() async -> AsyncStream<[DesiredExtension]> {
-        let (stream, continuation) = AsyncStream.makeStream(of: [DesiredExtension].self, bufferingPolicy: .bufferingNewest(1))
+        let (stream, continuation) = AsyncStream.makeStream(
+            of: [DesiredExtension].self,
+            bufferingPolicy: .bufferingNewest(1)
+        )
         continuation.yield(state.withLock { $0.set })
         streams.withLock { $0.append(continuation) }
         return stream
@@ -34,7 +37,10 @@ private final class RecordingLink: ExtensionLink {
 }
 
 private func wanted(
-    _ changes: [String: String] = [:], generation: Int = 1, isDeleting: Bool = false, type: String = "Microsoft.AzureML.Kubernetes"
+    _ changes: [String: String] = [:],
+    generation: Int = 1,
+    isDeleting: Bool = false,
+    type: String = "Microsoft.AzureML.Kubernetes"
 ) -> DesiredExtension {
     var settings = [
         "enableTraining": "True", "enableInference": "True", "inferenceRouterServiceType": "LoadBalancer",
@@ -42,8 +48,15 @@ private func wanted(
     ]
     settings.merge(changes) { $1 }
     return DesiredExtension(
-        clusterType: "connectedClusters", resourceGroup: "local", clusterName: "local", name: "amlext",
-        extensionType: type, settings: settings, generation: generation, isDeleting: isDeleting)
+        clusterType: "connectedClusters",
+        resourceGroup: "local",
+        clusterName: "local",
+        name: "amlext",
+        extensionType: type,
+        settings: settings,
+        generation: generation,
+        isDeleting: isDeleting
+    )
 }
 
 /// Makes every Deployment look rolled out, as the controllers of a cluster would.
@@ -72,13 +85,19 @@ private func rollOut(_ api: any ResourceAPI, except: Set<String> = []) async thr
         var namespace = namespace
         namespace["spec", "finalizers"] = []
         _ = try? await api.update(
-            .namespaces, namespace: nil, name: "azureml", subresource: "finalize", object: namespace,
-            options: WriteOptions())
+            .namespaces,
+            namespace: nil,
+            name: "azureml",
+            subresource: "finalize",
+            object: namespace,
+            options: WriteOptions()
+        )
     }
 }
 
 private func withAgent(
-    profile: ClusterProfile = testProfile, except: Set<String> = [],
+    profile: ClusterProfile = testProfile,
+    except: Set<String> = [],
     _ body: (any ResourceAPI, RecordingLink) async throws -> Void
 ) async throws {
     try await TestCluster.run { cluster in
@@ -91,7 +110,10 @@ private func withAgent(
 
 /// Runs an agent, and what stands for the cluster's controllers, while `body` runs.
 private func running(
-    _ api: any ResourceAPI, _ link: RecordingLink, profile: ClusterProfile = testProfile, except: Set<String> = [],
+    _ api: any ResourceAPI,
+    _ link: RecordingLink,
+    profile: ClusterProfile = testProfile,
+    except: Set<String> = [],
     _ body: () async throws -> Void
 ) async throws {
     var logger = Logger(label: "test")
@@ -115,7 +137,9 @@ private func running(
     @Test func `An extension is installed, reports progress and ends Succeeded`() async throws {
         try await withAgent { api, link in
             link.want([wanted()])
-            let report = try await eventually("success") { link.last.flatMap { $0.provisioningState == "Succeeded" ? $0 : nil } }
+            let report = try await eventually("success") {
+                link.last.flatMap { $0.provisioningState == "Succeeded" ? $0 : nil }
+            }
             #expect(report.generation == 1 && report.currentVersion == "1.0.0" && report.errorInfo == nil)
             #expect(link.reports.first?.provisioningState == "Creating")
             let ready = Set(report.statuses.filter { $0.displayStatus == "Ready" }.map(\.code))
@@ -123,7 +147,8 @@ private func running(
                 ready == [
                     "gateway", "aml-operator", "volcano-controllers", "volcano-scheduler", "azureml-fe-v2",
                     "inference-operator-controller-manager",
-                ])
+                ]
+            )
             #expect(report.statuses.contains { $0.code == "fluent-bit" && $0.displayStatus == "Absent" })
             let tls = try await api.get(.secrets, namespace: "azureml", name: "gateway-tls")
             #expect(Set(tls["data"]?.objectValue?.keys.map { $0 } ?? []) == ["tls.crt", "tls.key", "ca.crt"])
@@ -136,27 +161,42 @@ private func running(
             link.want([wanted()])
             try await eventuallyTrue("success") { link.last?.provisioningState == "Succeeded" }
             try await api.patch(
-                .deployments, ObjectKey(namespace: "azureml", name: "gateway"), .merge(["spec": ["replicas": 5]]),
-                options: WriteOptions(fieldManager: "kubectl"))
+                .deployments,
+                ObjectKey(namespace: "azureml", name: "gateway"),
+                .merge(["spec": ["replicas": 5]]),
+                options: WriteOptions(fieldManager: "kubectl")
+            )
             try await eventuallyTrue("drift corrected") {
-                try await api.get(.deployments, namespace: "azureml", name: "gateway")["spec", "replicas"]?.intValue == 1
+                try await api.get(.deployments, namespace: "azureml", name: "gateway")["spec", "replicas"]?.intValue
+                    == 1
             }
             try await api.deleteIfPresent(.services, ObjectKey(namespace: "azureml", name: "gateway"))
             try await eventuallyTrue("service made again") {
                 try await api.find(.services, namespace: "azureml", name: "gateway") != nil
             }
             try await eventuallyTrue("event") {
-                try await api.list(.events, namespace: "azureml").items.contains { $0["reason"]?.stringValue == "DriftCorrected" }
+                try await api.list(.events, namespace: "azureml").items.contains {
+                    $0["reason"]?.stringValue == "DriftCorrected"
+                }
             }
             try await api.patch(
-                .deployments, ObjectKey(namespace: "azureml", name: "aml-operator"),
-                .merge(["metadata": ["annotations": ["outrigger.ml/unmanaged": "true"]], "spec": ["replicas": 2]]))
+                .deployments,
+                ObjectKey(namespace: "azureml", name: "aml-operator"),
+                .merge(["metadata": ["annotations": ["outrigger.ml/unmanaged": "true"]], "spec": ["replicas": 2]])
+            )
             try await api.patch(
-                .deployments, ObjectKey(namespace: "azureml", name: "gateway"), .merge(["spec": ["replicas": 4]]))
+                .deployments,
+                ObjectKey(namespace: "azureml", name: "gateway"),
+                .merge(["spec": ["replicas": 4]])
+            )
             try await eventuallyTrue("drift corrected again") {
-                try await api.get(.deployments, namespace: "azureml", name: "gateway")["spec", "replicas"]?.intValue == 1
+                try await api.get(.deployments, namespace: "azureml", name: "gateway")["spec", "replicas"]?.intValue
+                    == 1
             }
-            #expect(try await api.get(.deployments, namespace: "azureml", name: "aml-operator")["spec", "replicas"]?.intValue == 2)
+            #expect(
+                try await api.get(.deployments, namespace: "azureml", name: "aml-operator")["spec", "replicas"]?
+                    .intValue == 2
+            )
         }
     }
 
@@ -166,7 +206,9 @@ private func running(
             try await eventuallyTrue("success") { link.last?.provisioningState == "Succeeded" }
             let before = try await api.get(.deployments, namespace: "azureml", name: "gateway")
             link.want([wanted(["enableTraining": "False"], generation: 2)])
-            try await eventuallyTrue("update") { link.last?.generation == 2 && link.last?.provisioningState == "Succeeded" }
+            try await eventuallyTrue("update") {
+                link.last?.generation == 2 && link.last?.provisioningState == "Succeeded"
+            }
             for name in ["aml-operator", "volcano-scheduler"] {
                 #expect(try await api.find(.deployments, namespace: "azureml", name: name) == nil)
                 #expect(try await api.find(.clusterRoles, name: "outrigger:" + name) == nil)
@@ -184,8 +226,11 @@ private func running(
             try await api.create(
                 MLResources.instanceTypes,
                 KubeObject(
-                    MLResources.instanceTypes, name: "mine",
-                    body: ["spec": ["resources": ["requests": ["cpu": "1", "memory": "1Gi"]]]]))
+                    MLResources.instanceTypes,
+                    name: "mine",
+                    body: ["spec": ["resources": ["requests": ["cpu": "1", "memory": "1Gi"]]]]
+                )
+            )
             link.want([wanted(generation: 2, isDeleting: true)])
             try await eventuallyTrue("gone") { link.last?.isGone == true }
             #expect(try await api.find(.namespaces, name: "azureml") == nil)
@@ -197,7 +242,9 @@ private func running(
             #expect(link.last?.statuses.map(\.displayStatus) == ["instancetypes.amlarc.azureml.com"])
             // A second installation right after works.
             link.want([wanted(generation: 3)])
-            try await eventuallyTrue("again") { link.last?.generation == 3 && link.last?.provisioningState == "Succeeded" }
+            try await eventuallyTrue("again") {
+                link.last?.generation == 3 && link.last?.provisioningState == "Succeeded"
+            }
         }
     }
 
@@ -243,9 +290,13 @@ private func running(
             let report = try await eventually("failure") { link.last?.provisioningState == "Failed" ? link.last : nil }
             #expect(report.errorInfo?.code == "E40002")
             link.want([wanted(["inferenceRouterServiceType": "none"], generation: 2)])
-            try await eventuallyTrue("failure") { link.last?.generation == 2 && link.last?.provisioningState == "Failed" }
+            try await eventuallyTrue("failure") {
+                link.last?.generation == 2 && link.last?.provisioningState == "Failed"
+            }
             link.want([wanted(generation: 3, type: "Microsoft.Flux")])
-            try await eventuallyTrue("failure") { link.last?.generation == 3 && link.last?.provisioningState == "Failed" }
+            try await eventuallyTrue("failure") {
+                link.last?.generation == 3 && link.last?.provisioningState == "Failed"
+            }
             #expect(try await api.find(.namespaces, name: "azureml") == nil)
         }
     }
@@ -264,7 +315,9 @@ private func running(
 
     @Test func `A certificate secret is looked at before anything is installed`() async throws {
         try await withAgent { api, link in
-            link.want([wanted(["allowInsecureConnections": "False", "sslSecret": "tls", "sslCname": "score.example.com"])])
+            link.want([
+                wanted(["allowInsecureConnections": "False", "sslSecret": "tls", "sslCname": "score.example.com"])
+            ])
             try await eventuallyTrue("failure") { link.last?.errorInfo?.code == "E40007" }
             #expect(link.last?.errorInfo?.message.contains("does not exist") == true)
         }

@@ -21,7 +21,15 @@ private struct Combination: CustomTestStringConvertible, Sendable {
             for https in [false, true] {
                 for type in [ClusterFacts.ClusterType.managed, .connected] {
                     for nodes in [1, 3] {
-                        list.append(.init(training: training, inference: inference, https: https, clusterType: type, nodes: nodes))
+                        list.append(
+                            .init(
+                                training: training,
+                                inference: inference,
+                                https: https,
+                                clusterType: type,
+                                nodes: nodes
+                            )
+                        )
                     }
                 }
             }
@@ -49,18 +57,26 @@ private struct Combination: CustomTestStringConvertible, Sendable {
         let made = try ExtensionSettings.make(settings: settings, protectedSettings: protected)
         return ExtensionRenderer(
             RenderInput(
-                extensionName: "amlext", settings: made, facts: ClusterFacts(clusterType: clusterType, nodeCount: nodes),
-                profile: testProfile, gatewaySecretsDigest: "abc")
+                extensionName: "amlext",
+                settings: made,
+                facts: ClusterFacts(clusterType: clusterType, nodeCount: nodes),
+                profile: testProfile,
+                gatewaySecretsDigest: "abc"
+            )
         ).render()
     }
 }
 
 let testProfile = ClusterProfile(
-    image: "outrigger.ml/outrigger:1.0.0", version: "1.0.0", environmentCachePath: "/var/lib/outrigger/environments",
-    controlPlaneURL: "https://10.64.0.1:7443", controlPlaneCA: "CA",
+    image: "outrigger.ml/outrigger:1.0.0",
+    version: "1.0.0",
+    environmentCachePath: "/var/lib/outrigger/environments",
+    controlPlaneURL: "https://10.64.0.1:7443",
+    controlPlaneCA: "CA",
     extraCRDs: [
         KubeObject(
-            .customResourceDefinitions, name: "queues.scheduling.volcano.sh",
+            .customResourceDefinitions,
+            name: "queues.scheduling.volcano.sh",
             body: [
                 "spec": [
                     "group": "scheduling.volcano.sh", "scope": "Cluster",
@@ -68,12 +84,16 @@ let testProfile = ClusterProfile(
                     "versions": [
                         [
                             "name": "v1beta1", "served": true, "storage": true,
-                            "schema": ["openAPIV3Schema": ["type": "object", "x-kubernetes-preserve-unknown-fields": true]],
+                            "schema": [
+                                "openAPIV3Schema": ["type": "object", "x-kubernetes-preserve-unknown-fields": true]
+                            ],
                         ]
                     ],
                 ]
-            ])
-    ])
+            ]
+        )
+    ]
+)
 
 private func names(_ objects: [RenderedObject], _ type: ResourceType) -> Set<String> {
     Set(objects.filter { $0.type == type }.map(\.object.name))
@@ -91,7 +111,11 @@ private func names(_ objects: [RenderedObject], _ type: ResourceType) -> Set<Str
         #expect(names(objects, .clusterRoleBindings) == Set(wanted.map { "outrigger:" + $0 }))
         #expect(objects.first?.type == .namespaces)
         #expect(Set(objects.map(\.reference)).count == objects.count)
-        #expect(names(objects, .customResourceDefinitions).isSuperset(of: ["amljobs.amlarc.azureml.com", "instancetypes.amlarc.azureml.com"]))
+        #expect(
+            names(objects, .customResourceDefinitions).isSuperset(of: [
+                "amljobs.amlarc.azureml.com", "instancetypes.amlarc.azureml.com",
+            ])
+        )
         #expect(names(objects, .services).contains("azureml-fe") == combination.inference)
         #expect(names(objects, MLResources.queues) == (combination.training ? ["default"] : []))
         for rendered in objects {
@@ -138,7 +162,9 @@ private func names(_ objects: [RenderedObject], _ type: ResourceType) -> Set<Str
         let volumes = Set((spec["volumes"]?.arrayValue ?? []).compactMap { $0["name"]?.stringValue })
         let mounts = Set((container["volumeMounts"]?.arrayValue ?? []).compactMap { $0["name"]?.stringValue })
         #expect(volumes == mounts)
-        for entry in container["env"]?.arrayValue ?? [] { #expect((entry["value"] == nil) != (entry["valueFrom"] == nil)) }
+        for entry in container["env"]?.arrayValue ?? [] {
+            #expect((entry["value"] == nil) != (entry["valueFrom"] == nil))
+        }
     }
 
     @Test func `Equal inputs give equal objects`() throws {
@@ -191,7 +217,10 @@ private func names(_ objects: [RenderedObject], _ type: ResourceType) -> Set<Str
 
     @Test func `A ready deployment is ready`() {
         #expect(ComponentReadiness.evaluate(name: "gateway", deployment: deployment(ready: 1), pods: []).isReady)
-        #expect(!ComponentReadiness.evaluate(name: "gateway", deployment: deployment(ready: 1, generation: 2), pods: []).isReady)
+        #expect(
+            !ComponentReadiness.evaluate(name: "gateway", deployment: deployment(ready: 1, generation: 2), pods: [])
+                .isReady
+        )
         #expect(!ComponentReadiness.evaluate(name: "gateway", deployment: nil, pods: []).isReady)
     }
 
@@ -209,7 +238,11 @@ private func names(_ objects: [RenderedObject], _ type: ResourceType) -> Set<Str
         let unschedulable = pod([
             "conditions": [["type": "PodScheduled", "status": "False", "message": "0/1 nodes fit: not enough cpu"]]
         ])
-        let waiting = ComponentReadiness.evaluate(name: "gateway", deployment: deployment(ready: 0), pods: [unschedulable])
+        let waiting = ComponentReadiness.evaluate(
+            name: "gateway",
+            deployment: deployment(ready: 0),
+            pods: [unschedulable]
+        )
         #expect(waiting.message == "0/1 ready: pod gateway-x: 0/1 nodes fit: not enough cpu")
     }
 }

@@ -24,68 +24,148 @@ private struct Violation: CustomTestStringConvertible, Sendable {
 
 private let violations: [Violation] = [
     Violation(
-        name: "nothing enabled", change: ["enableTraining": "False", "enableInference": nil],
-        wantCode: .requiredArgumentMissing, wantSetting: "enableTraining, enableInference", wantText: "enableTraining=True"),
+        name: "nothing enabled",
+        change: ["enableTraining": "False", "enableInference": nil],
+        wantCode: .requiredArgumentMissing,
+        wantSetting: "enableTraining, enableInference",
+        wantText: "enableTraining=True"
+    ),
     Violation(
-        name: "neither certificate nor insecure", change: ["allowInsecureConnections": nil],
-        wantCode: .requiredArgumentMissing, wantSetting: "sslSecret, sslCertPemFile, sslKeyPemFile",
-        wantText: "allowInsecureConnections=True"),
+        name: "neither certificate nor insecure",
+        change: ["allowInsecureConnections": nil],
+        wantCode: .requiredArgumentMissing,
+        wantSetting: "sslSecret, sslCertPemFile, sslKeyPemFile",
+        wantText: "allowInsecureConnections=True"
+    ),
     Violation(
-        name: "certificate without name", change: ["sslSecret": "tls"], wantCode: .requiredArgumentMissing,
-        wantSetting: "sslCname", wantText: "host name"),
+        name: "certificate without name",
+        change: ["sslSecret": "tls"],
+        wantCode: .requiredArgumentMissing,
+        wantSetting: "sslCname",
+        wantText: "host name"
+    ),
     Violation(
-        name: "no service type", change: ["inferenceRouterServiceType": nil], wantCode: .requiredArgumentMissing,
-        wantSetting: "inferenceRouterServiceType", wantText: "loadBalancer, nodePort or clusterIP"),
+        name: "no service type",
+        change: ["inferenceRouterServiceType": nil],
+        wantCode: .requiredArgumentMissing,
+        wantSetting: "inferenceRouterServiceType",
+        wantText: "loadBalancer, nodePort or clusterIP"
+    ),
     Violation(
-        name: "wrong service type", change: ["inferenceRouterServiceType": "external"], wantCode: .invalidArgumentValue,
-        wantSetting: "inferenceRouterServiceType", wantText: "'external'"),
+        name: "wrong service type",
+        change: ["inferenceRouterServiceType": "external"],
+        wantCode: .invalidArgumentValue,
+        wantSetting: "inferenceRouterServiceType",
+        wantText: "'external'"
+    ),
     Violation(
         name: "node port with internal balancer",
         change: ["inferenceRouterServiceType": "nodePort", "internalLoadBalancerProvider": "azure"],
-        wantCode: .mutuallyExclusiveArgument, wantSetting: "inferenceRouterServiceType, internalLoadBalancerProvider",
-        wantText: "contradicts"),
+        wantCode: .mutuallyExclusiveArgument,
+        wantSetting: "inferenceRouterServiceType, internalLoadBalancerProvider",
+        wantText: "contradicts"
+    ),
     Violation(
-        name: "unknown provider", change: ["internalLoadBalancerProvider": "aws"], wantCode: .invalidArgumentValue,
-        wantSetting: "internalLoadBalancerProvider", wantText: "must be one of azure"),
+        name: "unknown provider",
+        change: ["internalLoadBalancerProvider": "aws"],
+        wantCode: .invalidArgumentValue,
+        wantSetting: "internalLoadBalancerProvider",
+        wantText: "must be one of azure"
+    ),
     Violation(
-        name: "no boolean", change: ["enableTraining": "yes"], wantCode: .invalidArgumentValue,
-        wantSetting: "enableTraining", wantText: "value 'yes' must be True or False"),
+        name: "no boolean",
+        change: ["enableTraining": "yes"],
+        wantCode: .invalidArgumentValue,
+        wantSetting: "enableTraining",
+        wantText: "value 'yes' must be True or False"
+    ),
     Violation(
-        name: "unknown key", change: ["enableTrainig": "True"], wantCode: .unknownSetting, wantSetting: "enableTrainig",
-        wantText: "Did you mean 'enableTraining'"),
+        name: "unknown key",
+        change: ["enableTrainig": "True"],
+        wantCode: .unknownSetting,
+        wantSetting: "enableTrainig",
+        wantText: "Did you mean 'enableTraining'"
+    ),
     Violation(
-        name: "same setting twice", change: ["inferenceRouterHA": "True"], wantCode: .duplicateKeys,
-        wantSetting: "inferenceRouterHA", wantText: "duplicate keys"),
+        name: "same setting twice",
+        change: ["inferenceRouterHA": "True"],
+        wantCode: .duplicateKeys,
+        wantSetting: "inferenceRouterHA",
+        wantText: "duplicate keys"
+    ),
     Violation(
-        name: "plain and protected", change: [:], protected: ["enableTraining": "True"], wantCode: .duplicateKeys,
-        wantSetting: "enableTraining", wantText: "plain or in the protected"),
+        name: "plain and protected",
+        change: [:],
+        protected: ["enableTraining": "True"],
+        wantCode: .duplicateKeys,
+        wantSetting: "enableTraining",
+        wantText: "plain or in the protected"
+    ),
     Violation(
-        name: "secret in plain settings", change: ["sslKeyPemFile": "-----BEGIN PRIVATE KEY-----"],
-        wantCode: .invalidArgumentValue, wantSetting: "sslKeyPemFile", wantText: "--config-protected"),
+        name: "secret in plain settings",
+        change: ["sslKeyPemFile": "-----BEGIN PRIVATE KEY-----"],
+        wantCode: .invalidArgumentValue,
+        wantSetting: "sslKeyPemFile",
+        wantText: "--config-protected"
+    ),
     Violation(
-        name: "half a pair", change: [:], protected: ["sslCertPemFile": "-----BEGIN CERTIFICATE-----"],
-        wantCode: .requiredArgumentMissing, wantSetting: "sslKeyPemFile", wantText: "Give both"),
+        name: "half a pair",
+        change: [:],
+        protected: ["sslCertPemFile": "-----BEGIN CERTIFICATE-----"],
+        wantCode: .requiredArgumentMissing,
+        wantSetting: "sslKeyPemFile",
+        wantText: "Give both"
+    ),
     Violation(
-        name: "no PEM", change: [:], protected: ["sslCertPemFile": "/tmp/cert.pem", "sslKeyPemFile": "/tmp/key.pem"],
-        wantCode: .invalidSSLSetting, wantSetting: "sslCertPemFile", wantText: "neither PEM"),
+        name: "no PEM",
+        change: [:],
+        protected: ["sslCertPemFile": "/tmp/cert.pem", "sslKeyPemFile": "/tmp/key.pem"],
+        wantCode: .invalidSSLSetting,
+        wantSetting: "sslCertPemFile",
+        wantText: "neither PEM"
+    ),
     Violation(
-        name: "bad label", change: ["nodeSelector.a b": "x"], wantCode: .invalidArgumentValue,
-        wantSetting: "nodeSelector.a b", wantText: "no label key"),
+        name: "bad label",
+        change: ["nodeSelector.a b": "x"],
+        wantCode: .invalidArgumentValue,
+        wantSetting: "nodeSelector.a b",
+        wantText: "no label key"
+    ),
     Violation(
-        name: "bad label value", change: ["nodeSelector.zone": "a/b"], wantCode: .invalidArgumentValue,
-        wantSetting: "nodeSelector.zone", wantText: "no label value"),
+        name: "bad label value",
+        change: ["nodeSelector.zone": "a/b"],
+        wantCode: .invalidArgumentValue,
+        wantSetting: "nodeSelector.zone",
+        wantText: "no label value"
+    ),
     Violation(
-        name: "bad host name", change: ["sslSecret": "tls", "sslCname": "under_score.example"],
-        wantCode: .invalidArgumentValue, wantSetting: "sslCname", wantText: "no DNS name"),
+        name: "bad host name",
+        change: ["sslSecret": "tls", "sslCname": "under_score.example"],
+        wantCode: .invalidArgumentValue,
+        wantSetting: "sslCname",
+        wantText: "no DNS name"
+    ),
     Violation(
-        name: "bad secret name", change: ["sslSecret": "Not A Name", "sslCname": "a.example"],
-        wantCode: .invalidArgumentValue, wantSetting: "sslSecret", wantText: "no Secret name"),
+        name: "bad secret name",
+        change: ["sslSecret": "Not A Name", "sslCname": "a.example"],
+        wantCode: .invalidArgumentValue,
+        wantSetting: "sslSecret",
+        wantText: "no Secret name"
+    ),
     Violation(
-        name: "bad quantity", change: ["scoringFe.resources.limits.memory": "lots"], wantCode: .invalidArgumentValue,
-        wantSetting: "scoringFe.resources.limits.memory", wantText: "no quantity"),
+        name: "bad quantity",
+        change: ["scoringFe.resources.limits.memory": "lots"],
+        wantCode: .invalidArgumentValue,
+        wantSetting: "scoringFe.resources.limits.memory",
+        wantText: "no quantity"
+    ),
     Violation(
-        name: "bad toleration", change: ["workLoadToleration[0].effect": "Never"], wantCode: .invalidArgumentValue,
-        wantSetting: "workLoadToleration[0].effect", wantText: "NoSchedule"),
+        name: "bad toleration",
+        change: ["workLoadToleration[0].effect": "Never"],
+        wantCode: .invalidArgumentValue,
+        wantSetting: "workLoadToleration[0].effect",
+        wantText: "NoSchedule"
+    ),
 ]
 
 @Suite struct SettingsTests {
@@ -104,7 +184,9 @@ private let violations: [Violation] = [
         let error = #expect(throws: SettingsError.self) {
             try ExtensionSettings.make(settings: settings, protectedSettings: violation.protected)
         }
-        let problem = try #require(error?.problems.first { $0.code == violation.wantCode && $0.setting == violation.wantSetting })
+        let problem = try #require(
+            error?.problems.first { $0.code == violation.wantCode && $0.setting == violation.wantSetting }
+        )
         #expect(problem.description.contains(violation.wantText), "\(problem)")
     }
 
@@ -141,7 +223,11 @@ private let violations: [Violation] = [
         var settings = good
         settings["brandNew"] = "1"
         settings["logAnalyticsWS"] = "True"
-        #expect(try ExtensionSettings.make(settings: settings, allowsUnknown: true).ignored == ["brandNew", "logAnalyticsWS"])
+        #expect(
+            try ExtensionSettings.make(settings: settings, allowsUnknown: true).ignored == [
+                "brandNew", "logAnalyticsWS",
+            ]
+        )
     }
 
     @Test func `Every documented setting is known, with a protected pair`() {
@@ -174,14 +260,17 @@ private let violations: [Violation] = [
         let made = try ExtensionSettings.make(settings: settings)
         #expect(
             made.check(ClusterFacts(clusterType: .connected, nodeCount: 3)).problems.map(\.code)
-                == [.internalLoadBalancerNotSupported])
+                == [.internalLoadBalancerNotSupported]
+        )
         #expect(made.check(ClusterFacts(clusterType: .managed, nodeCount: 3)).problems.isEmpty)
     }
 }
 
 @Suite struct CertificateRuleTests {
     private func problems(
-        _ pair: TestCertificates.Pair, key: String? = nil, host: String = "score.example.com"
+        _ pair: TestCertificates.Pair,
+        key: String? = nil,
+        host: String = "score.example.com"
     ) throws -> [SettingProblem] {
         var settings = good
         settings["allowInsecureConnections"] = nil
@@ -190,7 +279,8 @@ private let violations: [Violation] = [
             settings: settings,
             protectedSettings: [
                 "sslCertPemFile": Data(pair.certificate.utf8).base64EncodedString(), "sslKeyPemFile": key ?? pair.key,
-            ])
+            ]
+        )
         return made.validate()
     }
 
@@ -200,7 +290,10 @@ private let violations: [Violation] = [
     }
 
     @Test func `Garbage, strangers, age and other names are found`() throws {
-        #expect(try problems(.make(), key: TestCertificates.Pair.make().key).first?.message.contains("does not belong") == true)
+        #expect(
+            try problems(.make(), key: TestCertificates.Pair.make().key).first?.message.contains("does not belong")
+                == true
+        )
         #expect(try problems(.make(from: -20, to: -10)).first?.message.contains("expired") == true)
         #expect(try problems(.make(from: 10, to: 20)).first?.message.contains("valid only from") == true)
         #expect(try problems(.make(names: ["other.example.com"])).first?.message.contains("does not cover") == true)
@@ -221,12 +314,17 @@ enum TestCertificates {
             let key = P256.Signing.PrivateKey()
             let name = try DistinguishedName { CommonName("test") }
             let certificate = try Certificate(
-                version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: .init(key.publicKey),
+                version: .v3,
+                serialNumber: Certificate.SerialNumber(),
+                publicKey: .init(key.publicKey),
                 notValidBefore: .now.addingTimeInterval(Double(from) * 86400),
-                notValidAfter: .now.addingTimeInterval(Double(to) * 86400), issuer: name, subject: name,
+                notValidAfter: .now.addingTimeInterval(Double(to) * 86400),
+                issuer: name,
+                subject: name,
                 signatureAlgorithm: .ecdsaWithSHA256,
                 extensions: try Certificate.Extensions { SubjectAlternativeNames(names.map { .dnsName($0) }) },
-                issuerPrivateKey: .init(key))
+                issuerPrivateKey: .init(key)
+            )
             return Pair(certificate: try certificate.serializeAsPEM().pemString, key: key.pemRepresentation)
         }
     }

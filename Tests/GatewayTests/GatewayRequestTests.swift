@@ -8,15 +8,23 @@ import Testing
 @Suite struct GatewayRequestTests {
     @Test func `Targets are understood`() throws {
         let key = ObjectKey(namespace: "ns", name: "a")
-        #expect(try GatewayRequest(method: "PUT", target: "/v1/namespaces/ns/amljobs/a") == .resource(.put, MLResources.amlJobs, key))
+        #expect(
+            try GatewayRequest(method: "PUT", target: "/v1/namespaces/ns/amljobs/a")
+                == .resource(.put, MLResources.amlJobs, key)
+        )
         #expect(try GatewayRequest(method: "DELETE", target: "/v1/namespaces/ns/secrets/a") == .secret(.delete, key))
         #expect(try GatewayRequest(method: "GET", target: "/v1/watch") == .watch)
         #expect(
             try GatewayRequest(method: "GET", target: "/v1/namespaces/ns/pods?labelSelector=a%3Db%2Cc")
-                == .pods(namespace: "ns", labelSelector: "a=b,c"))
+                == .pods(namespace: "ns", labelSelector: "a=b,c")
+        )
         #expect(
-            try GatewayRequest(method: "GET", target: "/v1/namespaces/ns/pods/a/log?container=c&tailLines=5&previous=true")
-                == .log(key, container: "c", tailLines: 5, previous: true))
+            try GatewayRequest(
+                method: "GET",
+                target: "/v1/namespaces/ns/pods/a/log?container=c&tailLines=5&previous=true"
+            )
+                == .log(key, container: "c", tailLines: 5, previous: true)
+        )
     }
 
     @Test(arguments: [

@@ -49,13 +49,18 @@ import X509
         try await withGateway { client, api in
             let path = "/v1/namespaces/default/secrets/s"
             func secret(_ labels: JSON) -> JSON {
-                ["apiVersion": "v1", "kind": "Secret", "metadata": ["name": "s", "labels": labels], "stringData": ["a": "hidden"]]
+                [
+                    "apiVersion": "v1", "kind": "Secret", "metadata": ["name": "s", "labels": labels],
+                    "stringData": ["a": "hidden"],
+                ]
             }
             #expect(try await client.send("PUT", path, body: secret([:])).status == 400)
             let ours: JSON = ["ml.azure.com/managed-by": "outrigger"]
             let answer = try await client.send("PUT", path, body: secret(ours))
             #expect(answer.status == 200 && answer.json["data"] == nil && !answer.text.contains("hidden"))
-            #expect(try await api.get(.secrets, namespace: "default", name: "s")["data", "a"]?.stringValue == "aGlkZGVu")
+            #expect(
+                try await api.get(.secrets, namespace: "default", name: "s")["data", "a"]?.stringValue == "aGlkZGVu"
+            )
             #expect(try await client.send("GET", path).status == 405)
             #expect(try await client.send("DELETE", path).status == 200)
             try await api.create(.secrets, .secret("s", strings: ["a": "b"]))
@@ -68,8 +73,11 @@ import X509
         try await withGateway { client, api in
             func endpoint(_ name: String) -> KubeObject {
                 KubeObject(
-                    MLResources.onlineEndpoints, namespace: "default", name: name,
-                    body: ["spec": ["authMode": "key", "keysSecret": "k"]])
+                    MLResources.onlineEndpoints,
+                    namespace: "default",
+                    name: name,
+                    body: ["spec": ["authMode": "key", "keysSecret": "k"]]
+                )
             }
             try await api.create(MLResources.onlineEndpoints, endpoint("first"))
             var lines: [String] = []
@@ -84,7 +92,9 @@ import X509
                 if type == "SYNCED" {
                     try await api.create(MLResources.onlineEndpoints, endpoint("second"))
                     try await api.deleteIfPresent(
-                        MLResources.onlineEndpoints, ObjectKey(namespace: "default", name: "first"))
+                        MLResources.onlineEndpoints,
+                        ObjectKey(namespace: "default", name: "first")
+                    )
                 }
                 return lines.count < 4 || blanks < 2
             }
@@ -107,11 +117,19 @@ import X509
             let health = Health()
             let gateway = Gateway(
                 configuration: GatewayConfiguration(
-                    host: "127.0.0.1", port: 0, token: { "the-token" }, certificate: pair.certificate, key: pair.key,
-                    version: "1.2.3", heartbeat: .milliseconds(50)),
+                    host: "127.0.0.1",
+                    port: 0,
+                    token: { "the-token" },
+                    certificate: pair.certificate,
+                    key: pair.key,
+                    version: "1.2.3",
+                    heartbeat: .milliseconds(50)
+                ),
                 api: api,
-                podLogs: { namespace, pod, _, tail, _ in "log of \(namespace)/\(pod) \(tail ?? -1)" }, health: health,
-                logger: logger)
+                podLogs: { namespace, pod, _, tail, _ in "log of \(namespace)/\(pod) \(tail ?? -1)" },
+                health: health,
+                logger: logger
+            )
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await gateway.run() }
                 let port = try await eventually("listening") { gateway.boundPort }
@@ -135,12 +153,19 @@ private struct TestPair {
         let key = P256.Signing.PrivateKey()
         let name = try DistinguishedName { CommonName("gateway.azureml.svc") }
         let certificate = try Certificate(
-            version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: .init(key.publicKey),
-            notValidBefore: .now.addingTimeInterval(-60), notValidAfter: .now.addingTimeInterval(3600), issuer: name,
-            subject: name, signatureAlgorithm: .ecdsaWithSHA256,
+            version: .v3,
+            serialNumber: Certificate.SerialNumber(),
+            publicKey: .init(key.publicKey),
+            notValidBefore: .now.addingTimeInterval(-60),
+            notValidAfter: .now.addingTimeInterval(3600),
+            issuer: name,
+            subject: name,
+            signatureAlgorithm: .ecdsaWithSHA256,
             extensions: try Certificate.Extensions {
                 SubjectAlternativeNames([.dnsName("gateway.azureml.svc")])
-            }, issuerPrivateKey: .init(key))
+            },
+            issuerPrivateKey: .init(key)
+        )
         return TestPair(certificate: try certificate.serializeAsPEM().pemString, key: key.pemRepresentation)
     }
 }
@@ -168,7 +193,8 @@ struct GatewayTestClient {
 
     func shutDown() async throws { try await client.shutdown() }
 
-    func send(_ method: String, _ path: String, body: JSON? = nil, token: String? = "the-token") async throws -> Answer {
+    func send(_ method: String, _ path: String, body: JSON? = nil, token: String? = "the-token") async throws -> Answer
+    {
         var request = HTTPClientRequest(url: base + path)
         request.method = HTTPMethod(rawValue: method)
         if let token { request.headers.add(name: "authorization", value: "Bearer " + token) }

@@ -145,7 +145,9 @@ import Testing
                 try await api.find(.deployments, namespace: "default", name: "iris-blue")
             }
             try await api.create(
-                .serviceAccounts, KubeObject(.serviceAccounts, namespace: "default", name: "default"))
+                .serviceAccounts,
+                KubeObject(.serviceAccounts, namespace: "default", name: "default")
+            )
             let template = try #require(workload["spec", "template"])
             var pod = KubeObject(
                 .pods,

@@ -15,7 +15,8 @@ private struct Records: ClusterRecords {
     }
     func slices(namespace: String, service: String) -> [KubeObject] {
         objects.filter {
-            $0.kind == "EndpointSlice" && $0.namespace == namespace && $0.labels["kubernetes.io/service-name"] == service
+            $0.kind == "EndpointSlice" && $0.namespace == namespace
+                && $0.labels["kubernetes.io/service-name"] == service
         }
     }
     func hasServices(namespace: String) -> Bool { objects.contains { $0.namespace == namespace } }
@@ -31,19 +32,35 @@ private struct Records: ClusterRecords {
 
 private let objects: [KubeObject] = [
     KubeObject(
-        .services, namespace: "ns", name: "web",
-        body: ["spec": ["clusterIP": "10.65.0.9", "ports": [["name": "http", "port": 80, "protocol": "TCP"]]]]),
+        .services,
+        namespace: "ns",
+        name: "web",
+        body: ["spec": ["clusterIP": "10.65.0.9", "ports": [["name": "http", "port": 80, "protocol": "TCP"]]]]
+    ),
     KubeObject(
-        .services, namespace: "ns", name: "set",
-        body: ["spec": ["clusterIP": "None", "ports": [["name": "db", "port": 5432, "protocol": "TCP"]]]]),
+        .services,
+        namespace: "ns",
+        name: "set",
+        body: ["spec": ["clusterIP": "None", "ports": [["name": "db", "port": 5432, "protocol": "TCP"]]]]
+    ),
     KubeObject(.services, namespace: "ns", name: "empty", body: ["spec": ["clusterIP": "None"]]),
     KubeObject(
-        .services, namespace: "ns", name: "out", body: ["spec": ["type": "ExternalName", "externalName": "example.org"]]),
+        .services,
+        namespace: "ns",
+        name: "out",
+        body: ["spec": ["type": "ExternalName", "externalName": "example.org"]]
+    ),
     KubeObject(
-        .services, namespace: "ns", name: "alias",
-        body: ["spec": ["type": "ExternalName", "externalName": "web.ns.svc.cluster.local"]]),
+        .services,
+        namespace: "ns",
+        name: "alias",
+        body: ["spec": ["type": "ExternalName", "externalName": "web.ns.svc.cluster.local"]]
+    ),
     KubeObject(
-        .endpointSlices, namespace: "ns", name: "set-1", labels: ["kubernetes.io/service-name": "set"],
+        .endpointSlices,
+        namespace: "ns",
+        name: "set-1",
+        labels: ["kubernetes.io/service-name": "set"],
         body: [
             "addressType": "IPv4", "ports": [["name": "db", "port": 5432, "protocol": "TCP"]],
             "endpoints": [
@@ -51,11 +68,15 @@ private let objects: [KubeObject] = [
                 ["addresses": ["10.64.0.3"], "conditions": ["ready": true]],
                 ["addresses": ["10.64.0.4"], "conditions": ["ready": false]],
             ],
-        ]),
+        ]
+    ),
 ]
 
 private let zone = ClusterZone(
-    domain: DNSName("cluster.local"), ranges: [IPv4Range("10.64.0.0/15")!], records: Records(objects: objects))
+    domain: DNSName("cluster.local"),
+    ranges: [IPv4Range(IPv4Address(rawValue: 0x0a40_0000), prefixLength: 15)],
+    records: Records(objects: objects)
+)
 
 private func query(_ name: String, _ type: DNSType = .a) throws -> DNSQuery {
     try DNSQuery(DNSResponder.message(name: DNSName(name), type: type, id: 7))
@@ -113,21 +134,26 @@ private func addresses(_ answer: DNSAnswer) -> [String] {
         #expect(
             single.answers.map(\.content) == [
                 .srv(priority: 0, weight: 100, port: 80, target: DNSName("web.ns.svc.cluster.local"))
-            ])
+            ]
+        )
         let set = try answer("_db._tcp.set.ns.svc.cluster.local", .srv)
         #expect(set.answers.count == 2)
-        #expect(set.additional.map(\.name.description).sorted() == [
-            "10-64-0-3.set.ns.svc.cluster.local", "set-0.set.ns.svc.cluster.local",
-        ])
+        #expect(
+            set.additional.map(\.name.description).sorted() == [
+                "10-64-0-3.set.ns.svc.cluster.local", "set-0.set.ns.svc.cluster.local",
+            ]
+        )
     }
 
     @Test func `Addresses have names`() throws {
         #expect(
             try answer("9.0.65.10.in-addr.arpa", .ptr).answers.map(\.content)
-                == [.ptr(DNSName("web.ns.svc.cluster.local"))])
+                == [.ptr(DNSName("web.ns.svc.cluster.local"))]
+        )
         #expect(
             try answer("2.0.64.10.in-addr.arpa", .ptr).answers.map(\.content)
-                == [.ptr(DNSName("set-0.set.ns.svc.cluster.local"))])
+                == [.ptr(DNSName("set-0.set.ns.svc.cluster.local"))]
+        )
         #expect(try answer("77.0.64.10.in-addr.arpa", .ptr).code == .nameError)
         #expect(zone.outcome(try query("8.8.8.8.in-addr.arpa", .ptr)) == .forward)
     }
@@ -181,7 +207,11 @@ private func addresses(_ answer: DNSAnswer) -> [String] {
         let loopback = try #require(IPv4Address("127.0.0.1"))
         // The resolver never asks its own address, so the upstream listens on another one.
         let configuration = ClusterDNS.Configuration(
-            address: loopback, port: 0, upstreams: [try #require(IPv4Address("127.0.0.2"))], upstreamPort: upstream.port)
+            address: loopback,
+            port: 0,
+            upstreams: [try #require(IPv4Address("127.0.0.2"))],
+            upstreamPort: upstream.port
+        )
         let dns = ClusterDNS(configuration: configuration, services: services, slices: slices, logger: logger)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await services.run() }
@@ -208,7 +238,7 @@ private func addresses(_ answer: DNSAnswer) -> [String] {
 
     private func ask(_ name: String, port: Int, overTCP: Bool) async throws -> [UInt8] {
         let forwarder = DNSForwarder(group: MultiThreadedEventLoopGroup.singleton, port: port) {
-            [IPv4Address("127.0.0.1")!]
+            [IPv4Address(rawValue: 0x7f00_0001)]
         }
         let message = DNSResponder.message(name: DNSName(name), type: .a, id: 9)
         return try await forwarder.ask(try DNSQuery(message), message: message, overTCP: overTCP).get()

@@ -47,8 +47,11 @@ final class FakeUpstream: Sendable {
             let record = DNSRecord(name: query.name, ttl: 60, content: .a(IPv4Address(rawValue: 0xc000_024d)))
             let bytes = DNSAnswer(answers: [record]).encode(for: query, limit: 512)
             context.writeAndFlush(
-                wrapOutboundOut(AddressedEnvelope(remoteAddress: envelope.remoteAddress, data: ByteBuffer(bytes: bytes))),
-                promise: nil)
+                wrapOutboundOut(
+                    AddressedEnvelope(remoteAddress: envelope.remoteAddress, data: ByteBuffer(bytes: bytes))
+                ),
+                promise: nil
+            )
         }
     }
 }

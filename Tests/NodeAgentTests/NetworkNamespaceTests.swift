@@ -1,11 +1,15 @@
 import Foundation
 import KubeCore
 import Logging
+import NIOCore
+import NIOPosix
 import Testing
 
 @testable import NodeAgent
 
-/// These need root. They run in a network namespace of their own: the outer test starts this very test program in it.
+/// These need root.
+///
+/// They run in a network namespace of their own: the outer test starts this very test program in it.
 @Suite struct NetworkNamespaceTests {
     private static let marker = "OUTRIGGER_NETWORK_TEST_NAMESPACE"
     private static let isInside = ProcessInfo.processInfo.environment[marker] != nil
@@ -17,11 +21,19 @@ import Testing
         try #require(try runProgram(["ip", "netns", "add", name]).status == 0)
         defer { _ = try? runProgram(["ip", "netns", "del", name]) }
         try runProgram(["ip", "-n", name, "link", "set", "lo", "up"])
-        var command = try String(contentsOfFile: "/proc/self/cmdline", encoding: .utf8).split(separator: "\0").map(String.init)
+        var command = try String(contentsOfFile: "/proc/self/cmdline", encoding: .utf8).split(separator: "\0").map(
+            String.init
+        )
         command[0] = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-        if let index = command.firstIndex(of: "--filter") { command.removeSubrange(index..<min(index + 2, command.count)) }
+        if let index = command.firstIndex(of: "--filter") {
+            command.removeSubrange(index..<min(index + 2, command.count))
+        }
         let result = try runProgram(
-            ["timeout", "-s", "KILL", "60", "ip", "netns", "exec", name] + command + ["--filter", "NetworkNamespaceTests"], environment: [Self.marker: name])
+            ["timeout", "-s", "KILL", "60", "ip", "netns", "exec", name] + command + [
+                "--filter", "NetworkNamespaceTests",
+            ],
+            environment: [Self.marker: name]
+        )
         #expect(result.status == 0, "\(result.output)")
         #expect(result.output.contains("inside the namespace") && result.output.contains("passed"), "\(result.output)")
     }
@@ -42,10 +54,15 @@ import Testing
             let pod = try TestPod(name: "orpod\(index)-\(getpid())", answer: "pod\(index)")
             pods.append(pod)
             let address = try await plugin.attach(
-                podUID: "uid-\(index)", namespace: "ns", name: pod.name, netnsPath: pod.path)
+                podUID: "uid-\(index)",
+                namespace: "ns",
+                name: pod.name,
+                netnsPath: pod.path
+            )
             #expect(
                 try await plugin.attach(podUID: "uid-\(index)", namespace: "ns", name: pod.name, netnsPath: pod.path)
-                    == address)
+                    == address
+            )
             pod.address = address.ip
             try pod.serve()
         }
@@ -74,10 +91,14 @@ import Testing
         for _ in 0..<20 { #expect(try fetch(sticky, from: pods[1]) == first) }
         // An unrelated change keeps it.
         let changed = ServiceRuleset(Array(services.dropFirst()))
-        try await NetworkTool.applyRules(changed.changeScript(from: ServiceRuleset(services), table: network.serviceTable))
+        try await NetworkTool.applyRules(
+            changed.changeScript(from: ServiceRuleset(services), table: network.serviceTable)
+        )
         for _ in 0..<20 { #expect(try fetch(sticky, from: pods[1]) == first) }
         // Refused at once: no endpoints, and an address that no service has.
-        for port in ["\(network.serviceCIDR.address(12)):80", "\(network.serviceCIDR.address(99)):80", "127.0.0.1:30089"] {
+        for port in [
+            "\(network.serviceCIDR.address(12)):80", "\(network.serviceCIDR.address(99)):80", "127.0.0.1:30089",
+        ] {
             let answer = try fetch(port)
             #expect(answer == "refused", "\(port)")
             guard !port.hasPrefix("127") else { continue }
@@ -87,9 +108,13 @@ import Testing
         try await cni.publish(
             podUID: "uid-0",
             address: PodAddress(
-                ip: pods[0].address, prefixLength: 32, gateway: network.gateway.description,
-                dnsServer: network.gateway.description),
-            hostPorts: [PodHostPort(transport: .tcp, hostPort: 18080, containerPort: 8080)])
+                ip: pods[0].address,
+                prefixLength: 32,
+                gateway: network.gateway.description,
+                dnsServer: network.gateway.description
+            ),
+            hostPorts: [PodHostPort(transport: .tcp, hostPort: 18080, containerPort: 8080)]
+        )
         #expect(try fetch("127.0.0.1:18080") == "pod0")
         #expect(try fetch("\(network.gateway):18080", from: pods[2]) == "pod0")
         #expect(try fetch("\(network.gateway):18080", from: pods[0]) == "pod0")
@@ -97,13 +122,15 @@ import Testing
             try await cni.publish(
                 podUID: "uid-1",
                 address: PodAddress(ip: pods[1].address, prefixLength: 32, gateway: "", dnsServer: ""),
-                hostPorts: [PodHostPort(transport: .tcp, hostPort: 18080, containerPort: 8080)])
+                hostPorts: [PodHostPort(transport: .tcp, hostPort: 18080, containerPort: 8080)]
+            )
         }
         // A new process of the agent knows its pods and frees those that are gone.
         let restarted = try BridgePodNetwork(network: network, nodeIndex: 0, stateFolder: folder + "/0", logger: logger)
         try await restarted.retain(podUIDs: ["uid-1"])
         #expect(try fetch("127.0.0.1:18080") == "refused")
         #expect(try fetch("\(pods[1].address):8080") == "pod1")
+        try await Self.runServices(network, pods[1]) { try fetch($0) }
         try await restarted.detach(podUID: "uid-1")
         try await restarted.detach(podUID: "uid-1")
         try await network.remove()
@@ -115,18 +142,67 @@ import Testing
     private static func services(_ network: InstanceNetwork, _ pods: [TestPod]) -> [ServicePort] {
         func port(_ index: Int, _ pods: [TestPod]) -> ServicePort {
             ServicePort(
-                name: "ns/s\(index):80", transport: "tcp", port: 80, nodePort: 30071 + index,
-                clusterIPs: [network.serviceCIDR.address(index)], externalIPs: [],
-                loadBalancerIPs: index == 10 ? [network.loadBalancerRange.address(1)] : [], sourceRanges: [],
+                name: "ns/s\(index):80",
+                transport: "tcp",
+                port: 80,
+                nodePort: 30071 + index,
+                clusterIPs: [network.serviceCIDR.address(index)],
+                externalIPs: [],
+                loadBalancerIPs: index == 10 ? [network.loadBalancerRange.address(1)] : [],
+                sourceRanges: [],
                 affinitySeconds: index == 11 ? 60 : nil,
                 endpoints: pods.compactMap { pod in
                     IPv4Address(pod.address).map { ServicePort.Endpoint(ip: $0, port: 8080) }
-                })
+                }
+            )
         }
         return [port(9, [pods[0], pods[2]]), port(10, [pods[1]]), port(11, pods), port(12, [])].map { service in
             var service = service
             if service.name == "ns/s12:80" { service.nodePort = 30089 }
             return service
+        }
+    }
+
+    /// From objects of the API to a working address and name.
+    private static func runServices(
+        _ network: InstanceNetwork,
+        _ pod: TestPod,
+        _ fetch: (String) throws -> String
+    ) async throws {
+        let address = "\(network.serviceCIDR.address(40))"
+        let service = KubeObject(
+            .services,
+            namespace: "ns",
+            name: "web",
+            body: ["spec": ["clusterIP": .string(address), "ports": [["port": 80]]]]
+        )
+        let endpoints: JSON = [["addresses": [.string(pod.address)], "conditions": ["ready": true]]]
+        let slice = KubeObject(
+            .endpointSlices,
+            namespace: "ns",
+            name: "web-1",
+            labels: [ServicePort.serviceNameLabel: "web"],
+            body: ["addressType": "IPv4", "endpoints": endpoints, "ports": [["port": 8080, "protocol": "TCP"]]]
+        )
+        let services = ServiceNetwork(
+            api: FixedObjects(objects: [service, slice]),
+            network: network,
+            logger: Logger(label: "test")
+        )
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await services.run() }
+            var answer = ""
+            for _ in 0..<100 where answer != "pod1" {
+                try await Task.sleep(for: .milliseconds(20))
+                answer = try fetch("\(address):80")
+            }
+            #expect(answer == "pod1")
+            let forwarder = DNSForwarder(group: MultiThreadedEventLoopGroup.singleton) { [network.gateway] }
+            let message = DNSResponder.message(name: DNSName("web.ns.svc.cluster.local"), type: .a, id: 9)
+            let bytes = try await forwarder.ask(try DNSQuery(message), message: message, overTCP: true).get()
+            #expect(DNSResponse(bytes)?.answers.map(\.content) == [.a(network.serviceCIDR.address(40))])
+            group.cancelAll()
+            while let ended = await group.nextResult() { _ = ended }
         }
     }
 

@@ -15,18 +15,32 @@ private func slice(_ service: String, port: Int, name: String = "", _ addresses:
     }
     let ports: JSON = [["name": .string(name), "port": JSON(port), "protocol": "TCP"]]
     return KubeObject(
-        .endpointSlices, namespace: "ns", name: service + "-abc", labels: ["kubernetes.io/service-name": service],
-        body: ["addressType": "IPv4", "endpoints": .array(endpoints), "ports": ports])
+        .endpointSlices,
+        namespace: "ns",
+        name: service + "-abc",
+        labels: ["kubernetes.io/service-name": service],
+        body: ["addressType": "IPv4", "endpoints": .array(endpoints), "ports": ports]
+    )
 }
 
 private let network = InstanceNetwork(
-    id: "0a1b2c3d", podCIDR: IPv4Range("10.64.0.0/16")!, serviceCIDR: IPv4Range("10.65.0.0/16")!)
+    id: "0a1b2c3d",
+    podCIDR: IPv4Range(IPv4Address(rawValue: 0x0a40_0000), prefixLength: 16),
+    serviceCIDR: IPv4Range(IPv4Address(rawValue: 0x0a41_0000), prefixLength: 16)
+)
 
 @Suite struct NetworkServiceRulesetTests {
     @Test func `A service balances over its ready endpoints only`() throws {
         let ports = ServicePort.all(
             services: [service("web", spec: ["clusterIP": "10.65.0.9", "ports": [["port": 80]]])],
-            slices: [slice("web", port: 8080, [("10.64.0.2", true, true), ("10.64.0.3", false, true), ("10.64.0.4", true, true)])])
+            slices: [
+                slice(
+                    "web",
+                    port: 8080,
+                    [("10.64.0.2", true, true), ("10.64.0.3", false, true), ("10.64.0.4", true, true)]
+                )
+            ]
+        )
         let port = try #require(ports.first)
         #expect(port.endpoints.map(\.description) == ["10.64.0.2 . 8080", "10.64.0.4 . 8080"])
         let rules = ServiceRuleset(ports)
@@ -38,7 +52,8 @@ private let network = InstanceNetwork(
     @Test func `With no ready endpoint those that still serve are used`() {
         let ports = ServicePort.all(
             services: [service("web", spec: ["clusterIP": "10.65.0.9", "ports": [["port": 80]]])],
-            slices: [slice("web", port: 8080, [("10.64.0.3", false, true), ("10.64.0.4", false, false)])])
+            slices: [slice("web", port: 8080, [("10.64.0.3", false, true), ("10.64.0.4", false, false)])]
+        )
         #expect(ports.first?.endpoints.map(\.ip.description) == ["10.64.0.3"])
     }
 
@@ -51,12 +66,18 @@ private let network = InstanceNetwork(
                         spec: [
                             "type": "LoadBalancer", "clusterIP": "10.65.0.9", "externalIPs": ["203.0.113.5"],
                             "ports": [["port": 80, "nodePort": 30080]],
-                        ], ingress: "10.64.255.1")
-                ], slices: []))
+                        ],
+                        ingress: "10.64.255.1"
+                    )
+                ],
+                slices: []
+            )
+        )
         #expect(
             rules.refusedAddresses == [
                 "10.65.0.9 . tcp . 80", "203.0.113.5 . tcp . 80", "10.64.255.1 . tcp . 80",
-            ])
+            ]
+        )
         #expect(rules.refusedNodePorts == ["tcp . 30080"])
         #expect(rules.chains.isEmpty)
     }
@@ -66,7 +87,9 @@ private let network = InstanceNetwork(
             services: [
                 service("a", spec: ["clusterIP": "None", "ports": [["port": 80]]]),
                 service("b", spec: ["type": "ExternalName", "externalName": "x.org", "ports": [["port": 80]]]),
-            ], slices: [])
+            ],
+            slices: []
+        )
         #expect(ports.isEmpty)
     }
 
@@ -79,8 +102,12 @@ private let network = InstanceNetwork(
                         spec: [
                             "clusterIP": "10.65.0.9", "sessionAffinity": "ClientIP", "ports": [["port": 80]],
                             "sessionAffinityConfig": ["clientIP": ["timeoutSeconds": 60]],
-                        ])
-                ], slices: [slice("web", port: 8080, [("10.64.0.2", true, true), ("10.64.0.3", true, true)])]))
+                        ]
+                    )
+                ],
+                slices: [slice("web", port: 8080, [("10.64.0.2", true, true), ("10.64.0.3", true, true)])]
+            )
+        )
         #expect(rules.affinitySets.count == 2)
         #expect(rules.affinitySets.values.allSatisfy { $0 == 60 })
     }
@@ -96,7 +123,9 @@ private let network = InstanceNetwork(
                     slices: [
                         slice("a", port: 1, [("10.64.0.2", true, true)]),
                         slice("b", port: 1, [(second, true, true)]),
-                    ]))
+                    ]
+                )
+            )
         }
         let script = rules("10.64.0.4").changeScript(from: rules("10.64.0.3"), table: "t")
         #expect(!script.contains("10.65.0.9 "))
@@ -111,7 +140,8 @@ private let network = InstanceNetwork(
         let mine = service("m", spec: ["type": "LoadBalancer"])
         #expect(
             LoadBalancerAddresses.decide(mine, among: [other, mine], range: range)
-                == .assign(IPv4Address("10.64.255.2")!))
+                == .assign(IPv4Address("10.64.255.2")!)
+        )
         #expect(LoadBalancerAddresses.decide(other, among: [other, mine], range: range) == .keep)
         let changed = service("o", spec: ["type": "ClusterIP"], ingress: "10.64.255.1")
         #expect(LoadBalancerAddresses.decide(changed, among: [], range: range) == .clear)
@@ -180,7 +210,8 @@ private let network = InstanceNetwork(
                 {"chain": {"family": "ip", "table": "filter", "name": "OUTPUT", "hook": "output", "policy": "drop"}},
                 {"chain": {"family": "ip", "table": "filter", "name": "INPUT", "hook": "input", "policy": "accept"}},
                 {"rule": {"family": "ip", "table": "filter", "chain": "FORWARD", "handle": 7, "comment": "outrigger_1"}}]}
-                """)
+                """
+        )
         #expect(HostFirewall.droppingChains(listing).map(\.name) == ["FORWARD"])
         #expect(HostFirewall.rules(listing, comment: "outrigger_1").map(\.handle) == [7])
     }

@@ -25,32 +25,51 @@ struct FixedObjects: ResourceAPI {
     }
 
     func get(_ type: ResourceType, namespace: String?, name: String, subresource: String?) async throws -> KubeObject {
-        guard let object = objects.first(where: { $0.kind == type.kind && $0.namespace == namespace && $0.name == name })
+        guard
+            let object = objects.first(where: { $0.kind == type.kind && $0.namespace == namespace && $0.name == name })
         else { throw APIError.notFound(type, name) }
         return object
     }
 
     func create(
-        _ type: ResourceType, namespace: String?, name: String?, subresource: String?, object: KubeObject,
+        _ type: ResourceType,
+        namespace: String?,
+        name: String?,
+        subresource: String?,
+        object: KubeObject,
         options: WriteOptions
     ) async throws -> KubeObject { object }
 
     func update(
-        _ type: ResourceType, namespace: String?, name: String, subresource: String?, object: KubeObject,
+        _ type: ResourceType,
+        namespace: String?,
+        name: String,
+        subresource: String?,
+        object: KubeObject,
         options: WriteOptions
     ) async throws -> KubeObject { object }
 
     func patch(
-        _ type: ResourceType, namespace: String?, name: String, subresource: String?, patch: Patch,
+        _ type: ResourceType,
+        namespace: String?,
+        name: String,
+        subresource: String?,
+        patch: Patch,
         options: WriteOptions
     ) async throws -> KubeObject { try await get(type, namespace: namespace, name: name, subresource: nil) }
 
     func delete(
-        _ type: ResourceType, namespace: String?, name: String, options: DeleteOptions
+        _ type: ResourceType,
+        namespace: String?,
+        name: String,
+        options: DeleteOptions
     ) async throws -> KubeObject? { nil }
 
     func deleteCollection(
-        _ type: ResourceType, namespace: String?, selection: ListOptions, options: DeleteOptions
+        _ type: ResourceType,
+        namespace: String?,
+        selection: ListOptions,
+        options: DeleteOptions
     ) async throws {}
 }
 

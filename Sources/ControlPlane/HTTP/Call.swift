@@ -37,7 +37,10 @@ struct Call: Sendable {
         for try await chunk in request.body {
             guard buffer.readableBytes + chunk.readableBytes <= limit else {
                 throw ARMError(
-                    413, "RequestEntityTooLarge", "The body of \(method) \(path) is longer than \(limit) bytes.")
+                    413,
+                    "RequestEntityTooLarge",
+                    "The body of \(method) \(path) is longer than \(limit) bytes."
+                )
             }
             buffer.writeImmutableBuffer(chunk)
         }

@@ -32,10 +32,15 @@ struct ControlPlaneResponder: HTTPResponder {
                 metadata: [
                     "request.id": "\(requestID)", "method": "\(request.method)", "path": "\(request.uri.path)",
                     "error": "\(error)",
-                ])
+                ]
+            )
             return .error(
                 ARMError(
-                    500, "InternalServerError", "The control plane failed at \(request.method) \(request.uri.path): \(error)."))
+                    500,
+                    "InternalServerError",
+                    "The control plane failed at \(request.method) \(request.uri.path): \(error)."
+                )
+            )
         }
     }
 
@@ -49,13 +54,22 @@ struct ControlPlaneResponder: HTTPResponder {
             throw ARMError(404, "NotFound", "There is no route \(method) \(path).")
         case .wrongMethod(let allowed):
             throw ARMError(
-                405, "MethodNotAllowed", "\(path) takes \(allowed.joined(separator: ", ")), not \(method).")
+                405,
+                "MethodNotAllowed",
+                "\(path) takes \(allowed.joined(separator: ", ")), not \(method)."
+            )
         case .match(let match):
             let query = RequestQuery(request.uri.query ?? "")
             let caller = try await gate.caller(of: request, access: match.endpoint.access)
             let call = Call(
-                request: request, path: path, parameters: match.parameters, rest: match.rest, query: query,
-                caller: caller, logger: logger)
+                request: request,
+                path: path,
+                parameters: match.parameters,
+                rest: match.rest,
+                query: query,
+                caller: caller,
+                logger: logger
+            )
             return try await match.endpoint.handler(call)
         }
     }

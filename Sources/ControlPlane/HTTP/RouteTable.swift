@@ -48,7 +48,10 @@ struct RouteTable: Sendable {
     private var nodes: [Node] = [Node()]
 
     mutating func add(
-        _ method: String, _ pattern: String, access: RouteAccess = .user, _ handler: @escaping RouteHandler
+        _ method: String,
+        _ pattern: String,
+        access: RouteAccess = .user,
+        _ handler: @escaping RouteHandler
     ) {
         var node = 0
         var names: [String] = []
@@ -84,7 +87,10 @@ struct RouteTable: Sendable {
     }
 
     private func descend(
-        _ index: Int, _ segments: ArraySlice<String>, _ method: String, _ values: inout [String],
+        _ index: Int,
+        _ segments: ArraySlice<String>,
+        _ method: String,
+        _ values: inout [String],
         _ allowed: inout Set<String>
     ) -> Match? {
         let node = nodes[index]

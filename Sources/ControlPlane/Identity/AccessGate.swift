@@ -14,14 +14,18 @@ struct AccessGate: Sendable {
         case .user, .workload:
             guard let token = bearer(request) else {
                 throw ARMError(
-                    401, "AuthenticationFailed",
-                    "The request has no bearer token. Ask the token endpoint for one and send it as 'Authorization: Bearer …'.")
+                    401,
+                    "AuthenticationFailed",
+                    "The request has no bearer token. Ask the token endpoint for one and send it as 'Authorization: Bearer …'."
+                )
             }
             let caller = try await identify(token)
             guard caller.isUser || (access == .workload && caller.run != nil) else {
                 throw ARMError(
-                    403, "AuthorizationFailed",
-                    "The token of \(caller.subject) may not call \(request.method) \(request.uri.path); use a user's token.")
+                    403,
+                    "AuthorizationFailed",
+                    "The token of \(caller.subject) may not call \(request.method) \(request.uri.path); use a user's token."
+                )
             }
             return caller
         }
@@ -41,7 +45,10 @@ struct AccessGate: Sendable {
             throw ARMError(401, "ExpiredAuthenticationToken", "The bearer token has expired. Sign in again.")
         } catch {
             throw ARMError(
-                401, "InvalidAuthenticationToken", "The bearer token is not one of this control plane. Sign in again.")
+                401,
+                "InvalidAuthenticationToken",
+                "The bearer token is not one of this control plane. Sign in again."
+            )
         }
     }
 }

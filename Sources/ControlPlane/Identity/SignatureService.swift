@@ -14,26 +14,45 @@ struct SignatureService: Sendable {
         var canWrite: Bool
     }
 
-    /// Query for everything below `prefix` of a container; permissions are `r` and `w`.
+    /// Query for a container (empty prefix), a folder (final slash) or one blob; permissions are `r` and `w`.
+    ///
+    /// Clients take addresses apart and keep only the parameters they know, so what is signed is said with those: `sr` and,
+    /// for folders, their depth in `sdd`.
     func query(container: String, prefix: String, permissions: String, lifetime: Double) -> String {
         let expiry = rfc3339(nowSeconds() + lifetime)
         let signature = sign(container: container, prefix: prefix, permissions: permissions, expiry: expiry)
-        return "sv=2024-11-04&sr=c&sp=\(permissions)&se=\(percentEncoded(expiry))&opx=\(percentEncoded(prefix))&sig="
-            + percentEncoded(signature)
+        let kind =
+            prefix.isEmpty
+            ? "c" : prefix.hasSuffix("/") ? "d&sdd=\(prefix.split(separator: "/").count)" : "b"
+        return
+            "sv=2024-11-04&sr=\(kind)&sp=\(permissions)&se=\(percentEncoded(expiry))&sig=\(percentEncoded(signature))"
     }
 
     /// What the signature in a query allows for this blob; nil when there is none or it does not fit.
     func permission(container: String, blob: String, query: RequestQuery) -> Permission? {
         guard let signature = query.rawValue("sig"), let permissions = query.rawValue("sp"),
-            let expiry = query.rawValue("se")
-        else { return nil }
-        let prefix = query.rawValue("opx") ?? ""
-        guard let bytes = Data(base64Encoded: signature),
+            let expiry = query.rawValue("se"), let prefix = prefix(of: blob, query),
+            let bytes = Data(base64Encoded: signature),
             HMAC<SHA256>.isValidAuthenticationCode(
-                bytes, authenticating: text(container, prefix, permissions, expiry), using: key)
+                bytes,
+                authenticating: text(container, prefix, permissions, expiry),
+                using: key
+            ),
+            let end = epochSeconds(expiry), end > nowSeconds()
         else { return nil }
-        guard let end = epochSeconds(expiry), end > nowSeconds(), blob.hasPrefix(prefix) else { return nil }
         return Permission(canRead: permissions.contains("r"), canWrite: permissions.contains("w"))
+    }
+
+    private func prefix(of blob: String, _ query: RequestQuery) -> String? {
+        switch query["sr"] {
+        case "c": return ""
+        case "b": return blob
+        case "d":
+            let segments = blob.split(separator: "/", omittingEmptySubsequences: false)
+            guard let depth = query["sdd"].flatMap({ Int($0) }), depth > 0, segments.count > depth else { return nil }
+            return segments[..<depth].joined(separator: "/") + "/"
+        default: return nil
+        }
     }
 
     private func sign(container: String, prefix: String, permissions: String, expiry: String) -> String {

@@ -53,7 +53,10 @@ final class TokenIssuer: Sendable {
     /// A token limited to one run.
     func runToken(workspace: String, name: String, audience: String, lifetime: Int) async throws -> String {
         var claims = blank(
-            subject: Caller.runSubject(workspace: workspace, name: name), audience: audience, lifetime: lifetime)
+            subject: Caller.runSubject(workspace: workspace, name: name),
+            audience: audience,
+            lifetime: lifetime
+        )
         claims.scp = "run"
         claims.resource = workspace
         claims.run = name
@@ -74,8 +77,17 @@ final class TokenIssuer: Sendable {
     func blank(subject: String, audience: String, lifetime: Int) -> AccessClaims {
         let now = Int(nowSeconds())
         return AccessClaims(
-            iss: issuer, sub: subject, aud: audience, exp: now + lifetime, iat: now, nbf: now - 5, tid: tenant,
-            oid: subject, idtyp: "app", ver: "2.0")
+            iss: issuer,
+            sub: subject,
+            aud: audience,
+            exp: now + lifetime,
+            iat: now,
+            nbf: now - 5,
+            tid: tenant,
+            oid: subject,
+            idtyp: "app",
+            ver: "2.0"
+        )
     }
 
     /// The caller behind a token.
@@ -84,8 +96,11 @@ final class TokenIssuer: Sendable {
     func caller(of token: String) async throws -> Caller {
         let claims = try await keys.verify(token, as: AccessClaims.self)
         switch claims.scp {
-        case "run": return Caller(
-                kind: .run(workspace: claims.resource ?? "", name: claims.run ?? ""), subject: claims.sub)
+        case "run":
+            return Caller(
+                kind: .run(workspace: claims.resource ?? "", name: claims.run ?? ""),
+                subject: claims.sub
+            )
         case "deployment": return Caller(kind: .deployment(id: claims.resource ?? ""), subject: claims.sub)
         case nil: return Caller(kind: .user, subject: claims.sub)
         default: throw TokenProblem.notYetValid

@@ -15,7 +15,9 @@ struct AssetRoutes {
         let scoped = WorkspaceRoutes(core: core)
         let base = "/" + kind.rawValue
         scoped.add(&routes, "GET", base) { call, scope in
-            let documents = try await core.store.read { t in try t.list(kind.container, parent: scope.id, newestFirst: true) }
+            let documents = try await core.store.read { t in
+                try t.list(kind.container, parent: scope.id, newestFirst: true)
+            }
             return Paging.reply(call, Paging.visible(documents, call), publicURL: core.publicURL)
         }
         scoped.add(&routes, "GET", base + "/{n}") { call, scope in
@@ -30,8 +32,15 @@ struct AssetRoutes {
             let document = try await core.store.write { t -> Document in
                 var document =
                     try t.find(id)
-                    ?? Document(kind: kind.container, id: id, parent: scope.id, name: name, body: ["properties": ["nextVersion": "1"]])
-                for (key, value) in body["properties"]?.objectValue ?? [:] where !["latestVersion", "nextVersion"].contains(key) {
+                    ?? Document(
+                        kind: kind.container,
+                        id: id,
+                        parent: scope.id,
+                        name: name,
+                        body: ["properties": ["nextVersion": "1"]]
+                    )
+                for (key, value) in body["properties"]?.objectValue ?? [:]
+                where !["latestVersion", "nextVersion"].contains(key) {
                     document[property: key] = value
                 }
                 try t.put(&document)
@@ -58,7 +67,13 @@ struct AssetRoutes {
             return .json(document.resource)
         }
         scoped.add(&routes, "PUT", base + "/{n}/versions/{v}") { call, scope in
-            let result = try await service.put(scope, kind, name: call["n"], version: call["v"], body: try await call.json())
+            let result = try await service.put(
+                scope,
+                kind,
+                name: call["n"],
+                version: call["v"],
+                body: try await call.json()
+            )
             return .json(result.document.resource, status: result.isNew ? 201 : 200)
         }
         scoped.add(&routes, "DELETE", base + "/{n}/versions/{v}") { call, scope in
@@ -89,7 +104,9 @@ struct AssetRoutes {
     }
 
     private func pendingUpload(_ scope: Scope, _ kind: AssetKind, name: String, version: String) -> JSON {
-        let container = "code-" + String(RandomText.sha256("\(scope.key)/\(kind.rawValue)/\(name)/\(version)".lowercased()).prefix(32))
+        let container =
+            "code-"
+            + String(RandomText.sha256("\(scope.key)/\(kind.rawValue)/\(name)/\(version)".lowercased()).prefix(32))
         let address = BlobAddress(container: container, name: "")
         let uri = address.url(base: core.publicURL)
         let signature = core.signatures.query(container: container, prefix: "", permissions: "rw", lifetime: 12 * 3600)

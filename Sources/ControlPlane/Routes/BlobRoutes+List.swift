@@ -14,7 +14,8 @@ extension BlobRoutes {
         var next = ""
         search: while true {
             let from = marker
-            let page = try await core.store.read { t in try t.blobs(container, prefix: prefix, after: from, limit: 1000) }
+            let page = try await core.store.read { t in try t.blobs(container, prefix: prefix, after: from, limit: 1000)
+            }
             for blob in page {
                 if let delimiter, let folder = BlobRoutes.folder(blob.name, prefix: prefix, delimiter: delimiter) {
                     entries.append("<BlobPrefix><Name>\(xml(folder))</Name></BlobPrefix>")
@@ -53,7 +54,11 @@ extension BlobRoutes {
                     && t.isGranted(subject, container: container, blob: String(prefix.dropLast()), write: false))
         }
         guard isGranted else {
-            throw ARMError(403, "AuthorizationPermissionMismatch", "'\(container)/\(prefix)' may not be listed with these credentials.")
+            throw ARMError(
+                403,
+                "AuthorizationPermissionMismatch",
+                "'\(container)/\(prefix)' may not be listed with these credentials."
+            )
         }
     }
 

@@ -83,23 +83,32 @@ struct BlobRoutes {
         let metadata = BlobRoutes.metadata(call)
         let type =
             call.header("x-ms-blob-content-type") ?? call.header("Content-Type") ?? "application/octet-stream"
-        let condition: BlobService.Condition = call.header("If-None-Match") == "*" && !replaces ? .onlyIfAbsent : .always
+        let condition: BlobService.Condition =
+            call.header("If-None-Match") == "*" && !replaces ? .onlyIfAbsent : .always
         let record: BlobRecord
         switch call.query["comp"] {
         case "block":
             try await core.blobs.putBlock(
-                address, id: call.query.rawValue("blockid") ?? "", body: call.request.body)
+                address,
+                id: call.query.rawValue("blockid") ?? "",
+                body: call.request.body
+            )
             return Reply(201)
         case "blocklist":
             let ids = BlobService.blockIDs(String(buffer: try await call.bytes()))
             record = try await core.blobs.commitBlocks(
-                address, ids: ids, contentType: type, metadata: metadata, condition: condition)
+                address,
+                ids: ids,
+                contentType: type,
+                metadata: metadata,
+                condition: condition
+            )
         case "metadata":
             record = try await core.blobs.setMetadata(address, metadata)
             return BlobRoutes.written(record, status: 200)
         case "appendblock":
             let offset = call.header("x-ms-blob-condition-appendpos").flatMap { Int($0) }
-            let bytes = try await call.bytes(limit: 4 << 20)
+            let bytes = try await call.bytes(limit: 32 << 20)
             record = try await core.blobs.append(address, bytes, expectedOffset: offset)
             var reply = BlobRoutes.written(record, status: 201)
             reply.headers["x-ms-blob-append-offset"] = String(record.size - bytes.readableBytes)
@@ -112,10 +121,20 @@ struct BlobRoutes {
                 record = try await core.blobs.put(address, bytes: ByteBuffer(), kind: .append)
             } else {
                 record = try await core.blobs.put(
-                    address, body: call.request.body, contentType: type, metadata: metadata, condition: condition)
+                    address,
+                    body: call.request.body,
+                    contentType: type,
+                    metadata: metadata,
+                    condition: condition
+                )
             }
         case let other?:
-            throw ARMError(400, "InvalidQueryParameterValue", "Blob operation comp=\(other) is not offered.", target: "comp")
+            throw ARMError(
+                400,
+                "InvalidQueryParameterValue",
+                "Blob operation comp=\(other) is not offered.",
+                target: "comp"
+            )
         }
         return BlobRoutes.written(record, status: 201)
     }
@@ -125,16 +144,21 @@ struct BlobRoutes {
     private func check(_ call: Call, _ address: BlobAddress, write: Bool) async throws -> Bool {
         if call.caller.isUser { return false }
         if let permission = core.signatures.permission(
-            container: address.container, blob: address.name, query: call.query),
+            container: address.container,
+            blob: address.name,
+            query: call.query
+        ),
             write ? permission.canWrite : permission.canRead
         {
-            return call.query.rawValue("opx") == address.name
+            return call.query["sr"] == "b"
         }
         guard call.caller.kind != .anonymous else {
             // Missing credentials and bad ones look alike to clients of Blob storage.
             throw ARMError(
-                403, "AuthenticationFailed",
-                "The request for blob '\(address.name)' has neither a bearer token nor a valid signature.")
+                403,
+                "AuthenticationFailed",
+                "The request for blob '\(address.name)' has neither a bearer token nor a valid signature."
+            )
         }
         let subject = call.caller.subject
         let isGranted = try await core.store.read { t in
@@ -142,8 +166,10 @@ struct BlobRoutes {
         }
         guard isGranted else {
             throw ARMError(
-                403, "AuthorizationPermissionMismatch",
-                "\(subject) may not \(write ? "write" : "read") '\(address.container)/\(address.name)'.")
+                403,
+                "AuthorizationPermissionMismatch",
+                "\(subject) may not \(write ? "write" : "read") '\(address.container)/\(address.name)'."
+            )
         }
         return false
     }

@@ -43,9 +43,11 @@ struct ClusterRoutes {
         else {
             let known = core.configuration.clusters.map { "'\($0.name)' in resource group '\($0.resourceGroup)'" }
             throw ARMError(
-                404, "ResourceNotFound",
+                404,
+                "ResourceNotFound",
                 "Cluster '\(call["c"])' was not found in resource group '\(call["g"])'. Known: "
-                    + (known.isEmpty ? "none" : known.joined(separator: ", ")) + ".")
+                    + (known.isEmpty ? "none" : known.joined(separator: ", ")) + "."
+            )
         }
         return target
     }
@@ -63,7 +65,10 @@ struct ClusterRoutes {
             version = list.items.first?["status", "nodeInfo", "kubeletVersion"]?.stringValue ?? ""
         } catch {
             throw ARMError(
-                503, "ClusterNotReachable", "The Kubernetes API of cluster '\(target.name)' does not answer: \(error).")
+                503,
+                "ClusterNotReachable",
+                "The Kubernetes API of cluster '\(target.name)' does not answer: \(error)."
+            )
         }
         var properties: [String: JSON] = [
             "provisioningState": "Succeeded", "distribution": .string(target.distribution),
@@ -104,8 +109,13 @@ extension ClusterRoutes {
                     var document =
                         try t.find(call.path)
                         ?? Document(
-                            kind: .relay, id: call.path, parent: "", name: ARMName.last(call.path), body: body,
-                            hidden: ["key": .string(RandomText.secret())])
+                            kind: .relay,
+                            id: call.path,
+                            parent: "",
+                            name: ARMName.last(call.path),
+                            body: body,
+                            hidden: ["key": .string(RandomText.secret())]
+                        )
                     document.body = body
                     document[property: "provisioningState"] = "Succeeded"
                     try t.put(&document)

@@ -15,7 +15,11 @@ struct ComputeRoutes {
         scoped.add(&routes, "GET", "/computes/{n}") { call, scope in
             let name = call["n"]
             let document = try await core.store.read { t in
-                try t.require(scope.id + "/computes/" + name, "Compute", remedy: "Attach it with 'ml compute attach', or list the computes.")
+                try t.require(
+                    scope.id + "/computes/" + name,
+                    "Compute",
+                    remedy: "Attach it with 'ml compute attach', or list the computes."
+                )
             }
             return .json(document.resource)
         }
@@ -29,7 +33,9 @@ struct ComputeRoutes {
             let action = call.query["underlyingResourceAction"] ?? "Detach"
             guard action.lowercased() == "detach" else {
                 throw ARMError.invalid(
-                    "underlyingResourceAction", "Compute '\(name)': a Kubernetes compute can only be detached, not '\(action)'.")
+                    "underlyingResourceAction",
+                    "Compute '\(name)': a Kubernetes compute can only be detached, not '\(action)'."
+                )
             }
             return try await detach(scope, name: name) ? Reply(200) : .noContent
         }
@@ -40,14 +46,19 @@ struct ComputeRoutes {
         let properties = body["properties"] ?? .object([:])
         let type = properties["computeType"]?.stringValue ?? ""
         guard type.lowercased() == "kubernetes" else {
-            throw ARMError.invalid("properties.computeType", "Compute '\(name)': type '\(type)' is not offered; attach a Kubernetes compute.")
+            throw ARMError.invalid(
+                "properties.computeType",
+                "Compute '\(name)': type '\(type)' is not offered; attach a Kubernetes compute."
+            )
         }
         let resource = properties["resourceId"]?.stringValue ?? ""
         guard let target = core.cluster(resourceID: resource) else {
             throw ARMError(
-                400, "ClusterNotFound",
+                400,
+                "ClusterNotFound",
                 "Compute '\(name)': the cluster '\(resource)' is not known here. Use the id of a connectedClusters or managedClusters resource of this instance.",
-                target: "properties.resourceId")
+                target: "properties.resourceId"
+            )
         }
         let namespace = properties[path: "properties", "namespace"]?.stringValue ?? "default"
         try await checkNamespace(namespace, name: name, target: target)
@@ -59,7 +70,9 @@ struct ComputeRoutes {
             let old = try t.find(id)
             if let old, old[property: "resourceId"]?.stringValue?.lowercased() != resource.lowercased() {
                 throw ARMError.conflict(
-                    "ComputeAlreadyExists", "Compute '\(name)' is attached to another cluster; detach it first.")
+                    "ComputeAlreadyExists",
+                    "Compute '\(name)' is attached to another cluster; detach it first."
+                )
             }
             var document = old ?? Document(kind: .compute, id: id, parent: scope.id, name: name, body: .object([:]))
             document.body = body
@@ -88,11 +101,16 @@ struct ComputeRoutes {
             for endpoint in try t.list(.onlineEndpoint, parent: scope.id)
             where endpoint[property: "compute"]?.stringValue?.lowercased() == id.lowercased() {
                 throw ARMError.conflict(
-                    "ComputeInUse", "Compute '\(name)' serves the online endpoint '\(endpoint.name)'; delete that first.")
+                    "ComputeInUse",
+                    "Compute '\(name)' serves the online endpoint '\(endpoint.name)'; delete that first."
+                )
             }
             for job in try t.list(.job, parent: scope.id)
             where job[property: "computeId"]?.stringValue?.lowercased() == id.lowercased() && !JobState.isEnded(job) {
-                throw ARMError.conflict("ComputeInUse", "Compute '\(name)' runs the job '\(job.name)'; cancel that or wait for it.")
+                throw ARMError.conflict(
+                    "ComputeInUse",
+                    "Compute '\(name)' runs the job '\(job.name)'; cancel that or wait for it."
+                )
             }
             return try t.remove(id)
         }
@@ -104,42 +122,59 @@ struct ComputeRoutes {
             isThere = try await target.api.find(.namespaces, name: namespace) != nil
         } catch {
             throw ARMError(
-                503, "ClusterNotReachable", "Compute '\(name)': the Kubernetes API of cluster '\(target.name)' does not answer: \(error).")
+                503,
+                "ClusterNotReachable",
+                "Compute '\(name)': the Kubernetes API of cluster '\(target.name)' does not answer: \(error)."
+            )
         }
         guard isThere else {
             throw ARMError(
-                400, "NamespaceNotFound",
+                400,
+                "NamespaceNotFound",
                 "Compute '\(name)': namespace '\(namespace)' does not exist on cluster '\(target.name)'. Create it with 'kubectl create namespace \(namespace)'.",
-                target: "properties.properties.namespace")
+                target: "properties.properties.namespace"
+            )
         }
     }
 
     private static func checkExtension(_ t: Transaction, target: ClusterTarget, name: String) throws {
         let installed = try t.listAll(.extension).first { document in
-            let cluster = ARMPath.value(of: "connectedClusters", in: document.id) ?? ARMPath.value(of: "managedClusters", in: document.id)
+            let cluster =
+                ARMPath.value(of: "connectedClusters", in: document.id)
+                ?? ARMPath.value(of: "managedClusters", in: document.id)
             return cluster?.lowercased() == target.name.lowercased()
-                && ARMPath.value(of: "resourceGroups", in: document.id)?.lowercased() == target.resourceGroup.lowercased()
+                && ARMPath.value(of: "resourceGroups", in: document.id)?.lowercased()
+                    == target.resourceGroup.lowercased()
         }
         guard let installed else {
             throw ARMError(
-                400, "ExtensionNotInstalled",
+                400,
+                "ExtensionNotInstalled",
                 "Compute '\(name)': cluster '\(target.name)' has no Azure ML extension. Install it with 'k8s-extension create'.",
-                target: "properties.resourceId")
+                target: "properties.resourceId"
+            )
         }
         let state = installed[property: "provisioningState"]?.stringValue ?? ""
         guard state == "Succeeded" else {
             throw ARMError(
-                400, "ExtensionNotReady",
+                400,
+                "ExtensionNotReady",
                 "Compute '\(name)': the extension '\(installed.name)' on cluster '\(target.name)' is '\(state)', not 'Succeeded'. See 'k8s-extension show'.",
-                target: "properties.resourceId")
+                target: "properties.resourceId"
+            )
         }
     }
 
     private static func identity(_ identity: JSON?, name: String) throws -> JSON {
-        guard var identity, let type = identity["type"]?.stringValue, !type.isEmpty else { return ["type": "SystemAssigned"] }
+        guard var identity, let type = identity["type"]?.stringValue, !type.isEmpty else {
+            return ["type": "SystemAssigned"]
+        }
         let known = ["systemassigned", "userassigned", "systemassigned,userassigned", "none"]
         guard known.contains(type.lowercased().replacing(" ", with: "")) else {
-            throw ARMError.invalid("identity.type", "Compute '\(name)': identity type '\(type)' is not known; use SystemAssigned or UserAssigned.")
+            throw ARMError.invalid(
+                "identity.type",
+                "Compute '\(name)': identity type '\(type)' is not known; use SystemAssigned or UserAssigned."
+            )
         }
         if let users = identity["userAssignedIdentities"]?.objectValue {
             identity["userAssignedIdentities"] = .object(users.mapValues { _ in ["principalId": "", "clientId": ""] })
@@ -151,7 +186,9 @@ struct ComputeRoutes {
         let fits = name.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-") }
         guard fits, (2...32).contains(name.count), name.first?.isLetter == true, name.last != "-" else {
             throw ARMError.invalid(
-                "name", "Compute name '\(name)' is not allowed; use 2 to 32 letters, digits and '-', a letter first and no '-' last.")
+                "name",
+                "Compute name '\(name)' is not allowed; use 2 to 32 letters, digits and '-', a letter first and no '-' last."
+            )
         }
     }
 }

@@ -22,17 +22,25 @@ struct DatastoreRoutes {
             let body = try await call.json()
             let name = call["n"]
             guard let type = body[path: "properties", "datastoreType"]?.stringValue else {
-                throw ARMError.invalid("properties.datastoreType", "Datastore '\(name)' has no datastoreType; set AzureBlob.")
+                throw ARMError.invalid(
+                    "properties.datastoreType",
+                    "Datastore '\(name)' has no datastoreType; set AzureBlob."
+                )
             }
             guard type.lowercased() == "azureblob" else {
                 throw ARMError.invalid(
-                    "properties.datastoreType", "Datastore '\(name)': type '\(type)' is not offered; the only one is AzureBlob.")
+                    "properties.datastoreType",
+                    "Datastore '\(name)': type '\(type)' is not offered; the only one is AzureBlob."
+                )
             }
             let result = try await core.store.write { t -> (Document, Bool) in
                 let id = scope.id + "/datastores/" + name
                 let old = try t.find(id)
                 if old?.hidden["isBuiltIn"] == true {
-                    throw ARMError.conflict("DatastoreReadOnly", "Datastore '\(name)' belongs to the workspace and cannot be changed.")
+                    throw ARMError.conflict(
+                        "DatastoreReadOnly",
+                        "Datastore '\(name)' belongs to the workspace and cannot be changed."
+                    )
                 }
                 var document = old ?? Document(kind: .datastore, id: id, parent: scope.id, name: name, body: body)
                 document.body = body
@@ -49,7 +57,10 @@ struct DatastoreRoutes {
         scoped.add(&routes, "DELETE", "/datastores/{n}") { call, scope in
             let document = try await find(call, scope)
             guard document.hidden["isBuiltIn"] != true else {
-                throw ARMError.conflict("DatastoreReadOnly", "Datastore '\(document.name)' belongs to the workspace and cannot be deleted.")
+                throw ARMError.conflict(
+                    "DatastoreReadOnly",
+                    "Datastore '\(document.name)' belongs to the workspace and cannot be deleted."
+                )
             }
             _ = try await core.store.write { t in try t.remove(document.id) }
             return Reply(200)
@@ -58,7 +69,9 @@ struct DatastoreRoutes {
             let document = try await find(call, scope)
             guard document.hidden["isBuiltIn"] == true else {
                 var secrets = document.hidden["secrets"] ?? .object([:])
-                if secrets["secretsType"] == nil { secrets["secretsType"] = document[property: "credentials", "credentialsType"] ?? "None" }
+                if secrets["secretsType"] == nil {
+                    secrets["secretsType"] = document[property: "credentials", "credentialsType"] ?? "None"
+                }
                 return .json(secrets)
             }
             let container = document[property: "containerName"]?.stringValue ?? ""
@@ -70,7 +83,11 @@ struct DatastoreRoutes {
     private func find(_ call: Call, _ scope: Scope) async throws -> Document {
         let name = call["n"]
         return try await core.store.read { t in
-            try t.require(scope.id + "/datastores/" + name, "Datastore", remedy: "The default one is workspaceblobstore.")
+            try t.require(
+                scope.id + "/datastores/" + name,
+                "Datastore",
+                remedy: "The default one is workspaceblobstore."
+            )
         }
     }
 

@@ -37,7 +37,11 @@ struct EndpointRoutes {
         }
         scoped.add(&routes, "PUT", "/onlineEndpoints/{n}") { call, scope in
             let result = try await service.put(scope, name: call["n"], body: try await call.json())
-            return .json(result.document.resource, status: result.isNew ? 201 : 200, headers: headers(scope, result.operation))
+            return .json(
+                result.document.resource,
+                status: result.isNew ? 201 : 200,
+                headers: headers(scope, result.operation)
+            )
         }
         scoped.add(&routes, "PATCH", "/onlineEndpoints/{n}") { call, scope in
             let result = try await service.patch(scope, name: call["n"], body: try await call.json())
@@ -56,7 +60,10 @@ struct EndpointRoutes {
         scoped.add(&routes, "POST", "/onlineEndpoints/{n}/listKeys") { call, scope in
             let endpoint = try await service.find(scope, call["n"])
             try EndpointService.requireMode(endpoint, "Key")
-            return .json(["primaryKey": endpoint.hidden["primaryKey"] ?? "", "secondaryKey": endpoint.hidden["secondaryKey"] ?? ""])
+            return .json([
+                "primaryKey": endpoint.hidden["primaryKey"] ?? "",
+                "secondaryKey": endpoint.hidden["secondaryKey"] ?? "",
+            ])
         }
         scoped.add(&routes, "POST", "/onlineEndpoints/{n}/regenerateKeys") { call, scope in
             let type = try await call.json()["keyType"]?.stringValue ?? "Primary"
@@ -67,10 +74,14 @@ struct EndpointRoutes {
             let endpoint = try await service.find(scope, call["n"])
             try EndpointService.requireMode(endpoint, "AMLToken")
             let token = try await ScoringTokens.make(
-                endpoint: endpoint.name, primaryKey: endpoint.hidden["primaryKey"]?.stringValue ?? "", issuer: core.tokens)
+                endpoint: endpoint.name,
+                primaryKey: endpoint.hidden["primaryKey"]?.stringValue ?? "",
+                issuer: core.tokens
+            )
             let now = Int(nowSeconds())
             return .json([
-                "accessToken": .string(token), "tokenType": "Bearer", "expiryTimeUtc": JSON(now + ScoringTokens.lifetime),
+                "accessToken": .string(token), "tokenType": "Bearer",
+                "expiryTimeUtc": JSON(now + ScoringTokens.lifetime),
                 "refreshAfterTimeUtc": JSON(now + ScoringTokens.lifetime - 600),
             ])
         }
@@ -93,25 +104,46 @@ struct EndpointRoutes {
         }
         scoped.add(&routes, "PUT", path + "/{d}") { call, scope in
             let result = try await service.put(scope, endpoint: call["n"], name: call["d"], body: try await call.json())
-            return .json(result.document.resource, status: result.isNew ? 201 : 200, headers: headers(scope, result.operation))
+            return .json(
+                result.document.resource,
+                status: result.isNew ? 201 : 200,
+                headers: headers(scope, result.operation)
+            )
         }
         scoped.add(&routes, "PATCH", path + "/{d}") { call, scope in
-            let result = try await service.patch(scope, endpoint: call["n"], name: call["d"], body: try await call.json())
+            let result = try await service.patch(
+                scope,
+                endpoint: call["n"],
+                name: call["d"],
+                body: try await call.json()
+            )
             return .json(result.document.resource, status: 202, headers: headers(scope, result.operation))
         }
         scoped.add(&routes, "DELETE", path + "/{d}") { call, scope in
-            guard let operation = try await service.delete(scope, endpoint: call["n"], name: call["d"]) else { return .noContent }
+            guard let operation = try await service.delete(scope, endpoint: call["n"], name: call["d"]) else {
+                return .noContent
+            }
             return Reply(202, headers: headers(scope, operation))
         }
         scoped.add(&routes, "POST", path + "/{d}/getLogs") { call, scope in
             let body = try await call.json()
             let deployment = try await service.find(scope, call["n"], call["d"])
             let isInitializer = body["containerType"]?.stringValue?.lowercased() == "storageinitializer"
-            let text = try await logs(deployment, body["tail"]?.intValue, isInitializer ? "storage-initializer" : "inference-server")
+            let text = try await logs(
+                deployment,
+                body["tail"]?.intValue,
+                isInitializer ? "storage-initializer" : "inference-server"
+            )
             return .json(["content": .string(text)])
         }
         scoped.add(&routes, "GET", path + "/{d}/skus") { _, _ in
-            .list([["resourceType": "Microsoft.MachineLearning.Services/endpoints/deployments", "sku": ["name": "Default"], "capacity": ["minimum": 0, "maximum": 1000, "default": 1, "scaleType": "Manual"]]])
+            .list([
+                [
+                    "resourceType": "Microsoft.MachineLearning.Services/endpoints/deployments",
+                    "sku": ["name": "Default"],
+                    "capacity": ["minimum": 0, "maximum": 1000, "default": 1, "scaleType": "Manual"],
+                ]
+            ])
         }
     }
 }

@@ -23,18 +23,26 @@ struct ExtensionRoutes {
             routes.put(one) { call in
                 let target = try ClusterRoutes.target(core, type, call)
                 let result = try await service.put(
-                    cluster: ClusterRoutes.id(core, target, type), type: type, target: target, name: call["e"],
-                    body: try await call.json())
+                    cluster: ClusterRoutes.id(core, target, type),
+                    type: type,
+                    target: target,
+                    name: call["e"],
+                    body: try await call.json()
+                )
                 return .json(
-                    ExtensionService.resource(result.document), status: result.isNew ? 201 : 200,
-                    headers: headers(result.document, result.operation))
+                    ExtensionService.resource(result.document),
+                    status: result.isNew ? 201 : 200,
+                    headers: headers(result.document, result.operation)
+                )
             }
             routes.patch(one) { call in
                 let id = try ExtensionRoutes.id(core, call, type)
                 let result = try await service.patch(id: id, body: try await call.json())
                 return .json(
-                    ExtensionService.resource(result.document), status: 202,
-                    headers: headers(result.document, result.operation))
+                    ExtensionService.resource(result.document),
+                    status: 202,
+                    headers: headers(result.document, result.operation)
+                )
             }
             routes.delete(one) { call in
                 let id = try ExtensionRoutes.id(core, call, type)
@@ -66,8 +74,10 @@ struct ExtensionRoutes {
         return try await core.store.read { t in
             guard let document = try t.find(id) else {
                 throw ARMError(
-                    404, "ExtensionNotFound",
-                    "Extension '\(call["e"])' was not found on cluster '\(call["c"])'. List the extensions to see the names.")
+                    404,
+                    "ExtensionNotFound",
+                    "Extension '\(call["e"])' was not found on cluster '\(call["c"])'. List the extensions to see the names."
+                )
             }
             return document
         }

@@ -35,9 +35,14 @@ struct HistoryRoutes {
                 }
                 let lifetime = RunTokens.lifetime(timeout: nil)
                 let token = try await core.tokens.runToken(
-                    workspace: scope.key, name: entry.run.owner.isEmpty ? entry.run.id : entry.run.owner,
-                    audience: core.publicURL, lifetime: lifetime)
-                return .json(["token": .string(token), "expiryTimeUtc": .string(rfc3339(nowSeconds() + Double(lifetime)))])
+                    workspace: scope.key,
+                    name: entry.run.owner.isEmpty ? entry.run.id : entry.run.owner,
+                    audience: core.publicURL,
+                    lifetime: lifetime
+                )
+                return .json([
+                    "token": .string(token), "expiryTimeUtc": .string(rfc3339(nowSeconds() + Double(lifetime))),
+                ])
             }
         }
         routes.post(base + "/rundata") { call in
@@ -71,7 +76,8 @@ struct HistoryRoutes {
                 guard case .blob(let address) = try places.resolve(id, target: "values", t) else { continue }
                 let isFile = try Places.existing(address, t).map { !$0.name.hasSuffix("/") } ?? false
                 values[id] = [
-                    "uri": .string(places.uri(isFile ? address : address.asFolder, base: base)), "type": isFile ? "uri_file" : "uri_folder",
+                    "uri": .string(places.uri(isFile ? address : address.asFolder, base: base)),
+                    "type": isFile ? "uri_file" : "uri_folder",
                 ]
             }
             return values
@@ -102,13 +108,17 @@ extension HistoryRoutes {
                     infos[path] = information(scope, root, path, permissions: "rw")
                     artifacts[path] = description(root, path)
                 }
-                return .json(["artifacts": .object(artifacts), "artifactContentInformation": .object(infos), "errors": [:]])
+                return .json([
+                    "artifacts": .object(artifacts), "artifactContentInformation": .object(infos), "errors": [:],
+                ])
             }
             routes.get(base, access: .workload) { call in
                 let (scope, root) = try await root(call)
                 let prefix = root + (call.query["path"] ?? "")
                 try await check(call, scope, prefix, write: false)
-                let blobs = try await core.store.read { t in try t.blobs(scope.artifactContainer, prefix: prefix, limit: 50000) }
+                let blobs = try await core.store.read { t in
+                    try t.blobs(scope.artifactContainer, prefix: prefix, limit: 50000)
+                }
                 return .list(blobs.map { description(root, String($0.name.dropFirst(root.count))) })
             }
             routes.get(base + "/contentinfo", access: .workload) { call in
@@ -130,9 +140,16 @@ extension HistoryRoutes {
     private func check(_ call: Call, _ scope: Scope, _ name: String, write: Bool) async throws {
         if call.caller.isUser { return }
         let subject = call.caller.subject
-        guard try await core.store.read({ t in try t.isGranted(subject, container: scope.artifactContainer, blob: name, write: write) })
+        guard
+            try await core.store.read({ t in
+                try t.isGranted(subject, container: scope.artifactContainer, blob: name, write: write)
+            })
         else {
-            throw ARMError(403, "AuthorizationFailed", "\(subject) may not \(write ? "write" : "read") the artifact '\(name)'.")
+            throw ARMError(
+                403,
+                "AuthorizationFailed",
+                "\(subject) may not \(write ? "write" : "read") the artifact '\(name)'."
+            )
         }
     }
 
@@ -149,7 +166,11 @@ extension HistoryRoutes {
         var info = description(root, path)
         let address = BlobAddress(container: scope.artifactContainer, name: root + path)
         let signature = core.signatures.query(
-            container: address.container, prefix: address.name, permissions: permissions, lifetime: 3600)
+            container: address.container,
+            prefix: address.name,
+            permissions: permissions,
+            lifetime: 3600
+        )
         info["contentUri"] = .string(address.url(base: core.publicURL) + "?" + signature)
         return info
     }

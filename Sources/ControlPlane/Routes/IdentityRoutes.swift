@@ -40,21 +40,30 @@ struct IdentityRoutes {
         let grant = form["grant_type"] ?? ""
         guard grant == "client_credentials" else {
             return problem(
-                400, "unsupported_grant_type",
-                "grant_type '\(grant)' is not offered; use client_credentials with the clientId and clientSecret of connection.json.")
+                400,
+                "unsupported_grant_type",
+                "grant_type '\(grant)' is not offered; use client_credentials with the clientId and clientSecret of connection.json."
+            )
         }
         var id = form["client_id"] ?? ""
         var secret = form["client_secret"] ?? ""
         if secret.isEmpty, let basic = basicCredentials(call) { (id, secret) = basic }
         guard id == core.connection.clientId, IdentityRoutes.isEqual(secret, core.connection.clientSecret) else {
             return problem(
-                401, "invalid_client", "client_id '\(id)' or its secret is wrong; take both from connection.json.")
+                401,
+                "invalid_client",
+                "client_id '\(id)' or its secret is wrong; take both from connection.json."
+            )
         }
         let audience = IdentityRoutes.audience(form["scope"] ?? form["resource"] ?? core.publicURL)
         let token = try await core.tokens.userToken(
-            clientID: id, audience: audience, lifetime: IdentityRoutes.lifetime)
+            clientID: id,
+            audience: audience,
+            lifetime: IdentityRoutes.lifetime
+        )
         return .json([
-            "token_type": "Bearer", "expires_in": JSON(IdentityRoutes.lifetime), "ext_expires_in": JSON(IdentityRoutes.lifetime),
+            "token_type": "Bearer", "expires_in": JSON(IdentityRoutes.lifetime),
+            "ext_expires_in": JSON(IdentityRoutes.lifetime),
             "access_token": .string(token),
         ])
     }
@@ -62,7 +71,10 @@ struct IdentityRoutes {
     private func managedIdentity(_ call: Call) async throws -> Reply {
         let resource = call.query["resource"] ?? core.publicURL
         let token = try await core.tokens.userToken(
-            clientID: core.connection.clientId, audience: IdentityRoutes.audience(resource), lifetime: IdentityRoutes.lifetime)
+            clientID: core.connection.clientId,
+            audience: IdentityRoutes.audience(resource),
+            lifetime: IdentityRoutes.lifetime
+        )
         return .json([
             "access_token": .string(token), "token_type": "Bearer", "resource": .string(resource),
             "expires_on": .string(String(Int(nowSeconds()) + IdentityRoutes.lifetime)),
@@ -72,7 +84,10 @@ struct IdentityRoutes {
     private func checkSecret(_ secret: String) throws {
         guard IdentityRoutes.isEqual(secret, core.connection.clientSecret) else {
             throw ARMError(
-                401, "AuthenticationFailed", "The header X-IDENTITY-HEADER does not hold the clientSecret of connection.json.")
+                401,
+                "AuthenticationFailed",
+                "The header X-IDENTITY-HEADER does not hold the clientSecret of connection.json."
+            )
         }
     }
 

@@ -21,7 +21,10 @@ struct MLflowArtifactRoutes {
                     let blob = try await core.blobs.require(address)
                     var reply = BlobRoutes.head(blob)
                     reply.headers["Content-Length"] = nil
-                    reply.content = .stream(core.blobs.files.body(blob.file, range: 0..<blob.size), type: blob.contentType)
+                    reply.content = .stream(
+                        core.blobs.files.body(blob.file, range: 0..<blob.size),
+                        type: blob.contentType
+                    )
                     return reply
                 }
             }
@@ -64,7 +67,11 @@ struct MLflowArtifactRoutes {
             try t.isGranted(subject, container: address.container, blob: address.name, write: write)
         }
         guard isGranted else {
-            throw ARMError(403, "PERMISSION_DENIED", "\(subject) may not \(write ? "write" : "read") the artifact '\(address.name)'.")
+            throw ARMError(
+                403,
+                "PERMISSION_DENIED",
+                "\(subject) may not \(write ? "write" : "read") the artifact '\(address.name)'."
+            )
         }
     }
 

@@ -18,11 +18,23 @@ struct MLflowRegistryRoutes {
                 throw ARMError.conflict("RESOURCE_ALREADY_EXISTS", "Registered Model (name=\(name)) already exists.")
             }
             var model = Document(
-                kind: .modelContainer, id: registry.id(name), parent: service.scope.id, name: name,
-                body: ["properties": ["tags": JSON(MLflowRegistry.map(body["tags"])), "properties": [:], "isArchived": false, "nextVersion": "1"]])
+                kind: .modelContainer,
+                id: registry.id(name),
+                parent: service.scope.id,
+                name: name,
+                body: [
+                    "properties": [
+                        "tags": JSON(MLflowRegistry.map(body["tags"])), "properties": [:], "isArchived": false,
+                        "nextVersion": "1",
+                    ]
+                ]
+            )
             if let text = body["description"]?.stringValue { model[property: "description"] = .string(text) }
             guard !name.isEmpty, !name.contains("/"), !name.contains(":") else {
-                throw ARMError.invalid("name", "Invalid name: '\(name)'. Registered model name cannot be empty or contain '/' or ':'.")
+                throw ARMError.invalid(
+                    "name",
+                    "Invalid name: '\(name)'. Registered model name cannot be empty or contain '/' or ':'."
+                )
             }
             try t.put(&model)
             return ["registered_model": try registry.json(model, t)]
@@ -63,7 +75,8 @@ struct MLflowRegistryRoutes {
         for (method, action) in [("POST", "set-tag"), ("DELETE", "delete-tag")] {
             MLflowRoutes.add(&routes, core, method, "/registered-models/" + action) { service, body, t in
                 var model = try MLflowRegistry(service: service).model(body, t)
-                model[property: "tags", body["key"]?.stringValue ?? ""] = method == "POST" ? .string(MLflowService.text(body["value"]) ?? "") : nil
+                model[property: "tags", body["key"]?.stringValue ?? ""] =
+                    method == "POST" ? .string(MLflowService.text(body["value"]) ?? "") : nil
                 try t.put(&model)
                 return [:]
             }
@@ -72,7 +85,8 @@ struct MLflowRegistryRoutes {
             MLflowRoutes.add(&routes, core, method, "/registered-models/alias") { service, body, t in
                 var model = try MLflowRegistry(service: service).model(body, t)
                 let alias = body["alias"]?.stringValue ?? ""
-                model.hidden[path: "aliases", alias] = method == "POST" ? MLflowService.text(body["version"]).map(JSON.string) : nil
+                model.hidden[path: "aliases", alias] =
+                    method == "POST" ? MLflowService.text(body["version"]).map(JSON.string) : nil
                 try t.put(&model)
                 return [:]
             }
@@ -84,10 +98,18 @@ struct MLflowRegistryRoutes {
             guard let version = model.hidden[path: "aliases", alias]?.stringValue else {
                 throw ARMError(404, "RESOURCE_DOES_NOT_EXIST", "Registered model alias \(alias) not found.")
             }
-            return ["model_version": registry.json(try registry.version(model.name, version, t), aliases: model.hidden["aliases"])]
+            return [
+                "model_version": registry.json(
+                    try registry.version(model.name, version, t),
+                    aliases: model.hidden["aliases"]
+                )
+            ]
         }
         for method in ["POST", "GET"] {
-            MLflowRoutes.add(&routes, core, method, "/registered-models/get-latest-versions", isRead: true) { service, body, t in
+            MLflowRoutes.add(&routes, core, method, "/registered-models/get-latest-versions", isRead: true) {
+                service,
+                body,
+                t in
                 let registry = MLflowRegistry(service: service)
                 let model = try registry.model(body, t)
                 return ["model_versions": .array(try registry.latest(model, t))]
@@ -103,7 +125,12 @@ extension MLflowRegistryRoutes {
         }
         MLflowRoutes.add(&routes, core, "GET", "/model-versions/get", isRead: true) { service, body, t in
             let registry = MLflowRegistry(service: service)
-            return ["model_version": registry.json(try registry.version(body, t), aliases: try registry.model(body, t).hidden["aliases"])]
+            return [
+                "model_version": registry.json(
+                    try registry.version(body, t),
+                    aliases: try registry.model(body, t).hidden["aliases"]
+                )
+            ]
         }
         MLflowRoutes.add(&routes, core, "GET", "/model-versions/search", isRead: true) { service, body, t in
             let registry = MLflowRegistry(service: service)
@@ -115,8 +142,10 @@ extension MLflowRegistryRoutes {
                         switch field {
                         case .attribute("name"): .text(model.name)
                         case .attribute("version_number"): .number(Double(version.name) ?? 0)
-                        case .attribute("run_id"): version[property: "jobName"]?.stringValue.map(MLflowFilter.Value.text)
-                        case .attribute("source_path"): version[property: "modelUri"]?.stringValue.map(MLflowFilter.Value.text)
+                        case .attribute("run_id"):
+                            version[property: "jobName"]?.stringValue.map(MLflowFilter.Value.text)
+                        case .attribute("source_path"):
+                            version[property: "modelUri"]?.stringValue.map(MLflowFilter.Value.text)
                         case .tag(let key): version[property: "tags", key]?.stringValue.map(MLflowFilter.Value.text)
                         default: nil
                         }
@@ -150,7 +179,8 @@ extension MLflowRegistryRoutes {
         for (method, action) in [("POST", "set-tag"), ("DELETE", "delete-tag")] {
             MLflowRoutes.add(&routes, core, method, "/model-versions/" + action) { service, body, t in
                 var version = try MLflowRegistry(service: service).version(body, t)
-                version[property: "tags", body["key"]?.stringValue ?? ""] = method == "POST" ? .string(MLflowService.text(body["value"]) ?? "") : nil
+                version[property: "tags", body["key"]?.stringValue ?? ""] =
+                    method == "POST" ? .string(MLflowService.text(body["value"]) ?? "") : nil
                 try t.put(&version)
                 return [:]
             }

@@ -40,7 +40,9 @@ extension MLflowRoutes {
         }
         MLflowRoutes.add(&routes, core, "POST", "/logged-models/{model_id}/params") { service, body, t in
             var model = try LoggedModels(service: service).writable(body, t)
-            for param in MLflowService.readPairs(body["params"]) { model.body[path: "params", param.key] = .string(param.value) }
+            for param in MLflowService.readPairs(body["params"]) {
+                model.body[path: "params", param.key] = .string(param.value)
+            }
             try t.put(&model)
             return [:]
         }
@@ -55,7 +57,9 @@ extension MLflowRoutes {
 struct LoggedModels {
     let service: MLflowService
 
-    static let statusNames = ["1": "LOGGED_MODEL_PENDING", "2": "LOGGED_MODEL_READY", "3": "LOGGED_MODEL_UPLOAD_FAILED"]
+    static let statusNames = [
+        "1": "LOGGED_MODEL_PENDING", "2": "LOGGED_MODEL_READY", "3": "LOGGED_MODEL_UPLOAD_FAILED",
+    ]
 
     static func id(_ scope: Scope, _ model: String) -> String { scope.id + "/loggedModels/" + model }
 
@@ -69,13 +73,21 @@ struct LoggedModels {
         // Below the run's folder the run's token reaches it, and a download of the job's artifacts brings it along.
         let folder = source.isEmpty ? "LoggedModel/\(id)/" : Scope.runFolder(source) + "models/\(id)/"
         var document = Document(
-            kind: .loggedModel, id: LoggedModels.id(service.scope, id), parent: service.scope.id, name: id,
+            kind: .loggedModel,
+            id: LoggedModels.id(service.scope, id),
+            parent: service.scope.id,
+            name: id,
             body: [
                 "modelName": .string(name), "experiment": JSON(experiment.id), "modelType": body["model_type"] ?? "",
                 "run": .string(source), "folder": .string(folder), "status": "LOGGED_MODEL_PENDING",
-                "tags": JSON(Dictionary(MLflowService.readPairs(body["tags"]).map { ($0.key, $0.value) }) { _, last in last }),
-                "params": JSON(Dictionary(MLflowService.readPairs(body["params"]).map { ($0.key, $0.value) }) { _, last in last }),
-            ])
+                "tags": JSON(
+                    Dictionary(MLflowService.readPairs(body["tags"]).map { ($0.key, $0.value) }) { _, last in last }
+                ),
+                "params": JSON(
+                    Dictionary(MLflowService.readPairs(body["params"]).map { ($0.key, $0.value) }) { _, last in last }
+                ),
+            ]
+        )
         try t.put(&document)
         return json(document)
     }
@@ -91,7 +103,11 @@ struct LoggedModels {
     func writable(_ body: JSON, _ t: Transaction) throws -> Document {
         let document = try find(body, t)
         let source = document.body["run"]?.stringValue ?? ""
-        if source.isEmpty { try MLflowRoutes.requireUser(service) } else { _ = try service.writableRun(source, t, needsActive: false) }
+        if source.isEmpty {
+            try MLflowRoutes.requireUser(service)
+        } else {
+            _ = try service.writableRun(source, t, needsActive: false)
+        }
         return document
     }
 
@@ -99,13 +115,16 @@ struct LoggedModels {
         let experiments = Set(body["experiment_ids"]?.arrayValue?.compactMap { MLflowService.integer($0) } ?? [])
         let filter = try MLflowFilter(body["filter"]?.stringValue ?? "")
         return try t.list(.loggedModel, parent: service.scope.id, newestFirst: true).filter { model in
-            guard experiments.isEmpty || experiments.contains(model.body["experiment"]?.intValue ?? -1) else { return false }
+            guard experiments.isEmpty || experiments.contains(model.body["experiment"]?.intValue ?? -1) else {
+                return false
+            }
             return filter.matches { field in
                 switch field {
                 case .attribute("name"): model.body["modelName"]?.stringValue.map(MLflowFilter.Value.text)
                 case .attribute("model_id"): .text(model.name)
                 case .attribute("source_run_id"): model.body["run"]?.stringValue.map(MLflowFilter.Value.text)
-                case .attribute("status"): model.body["status"]?.stringValue.map { .text(String($0.dropFirst("LOGGED_MODEL_".count))) }
+                case .attribute("status"):
+                    model.body["status"]?.stringValue.map { .text(String($0.dropFirst("LOGGED_MODEL_".count))) }
                 case .tag(let key): model.body[path: "tags", key]?.stringValue.map(MLflowFilter.Value.text)
                 case .param(let key): model.body[path: "params", key]?.stringValue.map(MLflowFilter.Value.text)
                 default: nil
@@ -121,7 +140,9 @@ struct LoggedModels {
             ? "azureml://artifacts/" + folder
             : "mlflow-artifacts:/" + folder
         func pairs(_ key: String) -> JSON {
-            MLflowService.pairs((model.body[key]?.stringMap ?? [:]).sorted { $0.key < $1.key }.map { ($0.key, $0.value) })
+            MLflowService.pairs(
+                (model.body[key]?.stringMap ?? [:]).sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+            )
         }
         var info: [String: JSON] = [
             "model_id": .string(model.name), "experiment_id": .string(String(model.body["experiment"]?.intValue ?? 0)),

@@ -66,8 +66,10 @@ extension MLflowRoutes {
         }
         MLflowRoutes.add(&routes, core, "POST", "/runs/log-inputs") { service, body, t in
             var run = try service.writableRun(MLflowService.runID(body), t)
-            let datasets = (run.extra[path: "inputs", "dataset_inputs"]?.arrayValue ?? []) + (body["datasets"]?.arrayValue ?? [])
-            let models = (run.extra[path: "inputs", "model_inputs"]?.arrayValue ?? []) + (body["models"]?.arrayValue ?? [])
+            let datasets =
+                (run.extra[path: "inputs", "dataset_inputs"]?.arrayValue ?? []) + (body["datasets"]?.arrayValue ?? [])
+            let models =
+                (run.extra[path: "inputs", "model_inputs"]?.arrayValue ?? []) + (body["models"]?.arrayValue ?? [])
             run.extra[path: "inputs", "dataset_inputs"] = .array(datasets)
             run.extra[path: "inputs", "model_inputs"] = .array(models)
             try t.update(run)
@@ -75,7 +77,8 @@ extension MLflowRoutes {
         }
         MLflowRoutes.add(&routes, core, "POST", "/runs/outputs") { service, body, t in
             var run = try service.writableRun(MLflowService.runID(body), t)
-            let models = (run.extra[path: "outputs", "model_outputs"]?.arrayValue ?? []) + (body["models"]?.arrayValue ?? [])
+            let models =
+                (run.extra[path: "outputs", "model_outputs"]?.arrayValue ?? []) + (body["models"]?.arrayValue ?? [])
             run.extra[path: "outputs", "model_outputs"] = .array(models)
             try t.update(run)
             return [:]
@@ -87,16 +90,25 @@ extension MLflowRoutes {
             guard let offset = token.isEmpty ? 0 : Int(token), offset >= 0 else {
                 throw ARMError.invalid("page_token", "Invalid page token '\(token)'.")
             }
-            let metrics = try t.history(run.id, key: body["metric_key"]?.stringValue ?? "", limit: limit, offset: offset)
+            let metrics = try t.history(
+                run.id,
+                key: body["metric_key"]?.stringValue ?? "",
+                limit: limit,
+                offset: offset
+            )
             return MLflowRoutes.list(
-                "metrics", metrics.map(MLflowService.metric), metrics.count == limit ? String(offset + limit) : nil)
+                "metrics",
+                metrics.map(MLflowService.metric),
+                metrics.count == limit ? String(offset + limit) : nil
+            )
         }
         MLflowRoutes.add(&routes, core, "GET", "/metrics/get-history-bulk-interval", isRead: true) { service, body, t in
             var items: [JSON] = []
             for id in body["run_ids"]?.stringArray ?? [] {
                 let run = try service.run(id, t)
                 let limit = max(1, min(MLflowService.integer(body["max_results"]) ?? 2500, 2500))
-                for metric in try t.history(run.id, key: body["metric_key"]?.stringValue ?? "", limit: limit, offset: 0) {
+                for metric in try t.history(run.id, key: body["metric_key"]?.stringValue ?? "", limit: limit, offset: 0)
+                {
                     var item = MLflowService.metric(metric)
                     item["run_id"] = .string(run.id)
                     items.append(item)

@@ -30,15 +30,25 @@ struct MLflowRoutes {
 
     /// Adds a route under all prefixes; `isRead` routes see a snapshot, others run in a write transaction.
     static func add(
-        _ routes: inout RouteTable, _ core: Core, _ method: String, _ path: String, isRead: Bool = false,
+        _ routes: inout RouteTable,
+        _ core: Core,
+        _ method: String,
+        _ path: String,
+        isRead: Bool = false,
         _ handler: @escaping Handler
     ) {
         for (prefix, usesAzureURIs) in prefixes {
             for api in ["/api/2.0/mlflow", "/api/2.0/preview/mlflow"] {
                 routes.add(method, prefix + api + path, access: .workload) { call in
                     try await answer {
-                        let scope = prefix.isEmpty ? try await core.defaultScope(call.caller) : try await core.scope(call)
-                        let service = MLflowService(core: core, scope: scope, caller: call.caller, usesAzureURIs: usesAzureURIs)
+                        let scope =
+                            prefix.isEmpty ? try await core.defaultScope(call.caller) : try await core.scope(call)
+                        let service = MLflowService(
+                            core: core,
+                            scope: scope,
+                            caller: call.caller,
+                            usesAzureURIs: usesAzureURIs
+                        )
                         var body = method == "GET" || method == "DELETE" ? fromQuery(call.query) : .object([:])
                         if method != "GET" {
                             for (key, value) in try await call.json().objectValue ?? [:] { body[key] = value }
@@ -73,7 +83,9 @@ struct MLflowRoutes {
 
     private static func fromQuery(_ query: RequestQuery) -> JSON {
         var body: [String: JSON] = [:]
-        for name in Set(query.raw.split(separator: "&").map { percentDecoded(String($0.split(separator: "=").first ?? "")) }) {
+        for name in Set(
+            query.raw.split(separator: "&").map { percentDecoded(String($0.split(separator: "=").first ?? "")) }
+        ) {
             let values = query.all(name)
             if ["run_ids", "experiment_ids", "order_by", "stages"].contains(name) {
                 body[name] = JSON(values)
@@ -91,10 +103,15 @@ struct MLflowRoutes {
             }
             if let known = try t.experiment(service.scope.key, name: name) {
                 throw ARMError.conflict(
-                    "RESOURCE_ALREADY_EXISTS", "Experiment(name=\(name)) already exists." + (known.lifecycle == "deleted" ? " It is deleted; restore it." : ""))
+                    "RESOURCE_ALREADY_EXISTS",
+                    "Experiment(name=\(name)) already exists."
+                        + (known.lifecycle == "deleted" ? " It is deleted; restore it." : "")
+                )
             }
             let experiment = try t.createExperiment(service.scope.key, name: name)
-            for tag in MLflowService.readPairs(body["tags"]) { try t.setExperimentTag(experiment.id, key: tag.key, value: tag.value) }
+            for tag in MLflowService.readPairs(body["tags"]) {
+                try t.setExperimentTag(experiment.id, key: tag.key, value: tag.value)
+            }
             return ["experiment_id": .string(String(experiment.id))]
         }
         MLflowRoutes.add(&routes, core, "GET", "/experiments/get", isRead: true) { service, body, t in
@@ -133,7 +150,10 @@ struct MLflowRoutes {
             MLflowRoutes.add(&routes, core, "POST", "/experiments/" + action) { service, body, t in
                 let experiment = try service.experiment(body["experiment_id"]?.stringValue ?? "", t)
                 try t.setExperimentTag(
-                    experiment.id, key: body["key"]?.stringValue ?? "", value: isSet ? MLflowService.text(body["value"]) ?? "" : nil)
+                    experiment.id,
+                    key: body["key"]?.stringValue ?? "",
+                    value: isSet ? MLflowService.text(body["value"]) ?? "" : nil
+                )
                 return [:]
             }
         }

@@ -34,7 +34,8 @@ struct MetadataRoutes {
                 "identityProvider": "AAD",
             ],
             "suffixes": [
-                "storage": .string(BlobAddress.suffix), "keyVaultDns": "vault.outrigger", "acrLoginServer": "registry.outrigger",
+                "storage": .string(BlobAddress.suffix), "keyVaultDns": "vault.outrigger",
+                "acrLoginServer": "registry.outrigger",
             ],
             "graphAudience": none, "graph": none, "batch": none, "media": none, "gallery": none, "sqlManagement": none,
             "activeDirectoryDataLake": none, "vmImageAliasDoc": none, "logAnalyticsResourceId": none,

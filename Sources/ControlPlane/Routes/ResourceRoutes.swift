@@ -47,8 +47,10 @@ struct ResourceRoutes {
     private func check(_ call: Call) throws {
         guard call["s"].lowercased() == core.connection.subscriptionId.lowercased() else {
             throw ARMError(
-                404, "SubscriptionNotFound",
-                "The subscription '\(call["s"])' could not be found; this instance has '\(core.connection.subscriptionId)'.")
+                404,
+                "SubscriptionNotFound",
+                "The subscription '\(call["s"])' could not be found; this instance has '\(core.connection.subscriptionId)'."
+            )
         }
     }
 
@@ -65,8 +67,10 @@ struct ResourceRoutes {
         try check(call)
         guard let name = groups().first(where: { $0.lowercased() == call["g"].lowercased() }) else {
             throw ARMError(
-                404, "ResourceGroupNotFound",
-                "Resource group '\(call["g"])' could not be found; there are \(groups().joined(separator: ", ")).")
+                404,
+                "ResourceGroupNotFound",
+                "Resource group '\(call["g"])' could not be found; there are \(groups().joined(separator: ", "))."
+            )
         }
         return name
     }

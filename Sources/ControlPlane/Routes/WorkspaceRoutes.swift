@@ -21,13 +21,20 @@ struct WorkspaceResourceRoutes {
             return Reply(200)
         }
         scoped.add(&routes, "POST", "/listKeys") { _, _ in
-            .json(["userStorageResourceId": "store", "userStorageKey": "", "appInsightsInstrumentationKey": "", "containerRegistryCredentials": .null])
+            .json([
+                "userStorageResourceId": "store", "userStorageKey": "", "appInsightsInstrumentationKey": "",
+                "containerRegistryCredentials": .null,
+            ])
         }
         scoped.add(&routes, "GET", "/connections") { _, _ in .list([]) }
         scoped.add(&routes, "GET", "/outboundRules") { _, _ in .list([]) }
         routes.put(WorkspaceRoutes.path) { call in
             let result = try await service.create(
-                subscription: call["s"], group: call["g"], name: call["w"], body: try await call.json())
+                subscription: call["s"],
+                group: call["g"],
+                name: call["w"],
+                body: try await call.json()
+            )
             return .json(service.resource(result.document), status: result.isNew ? 201 : 200)
         }
         let provider = "/providers/Microsoft.MachineLearningServices/workspaces"
@@ -54,12 +61,17 @@ struct WorkspaceResourceRoutes {
                 guard let name = value("workspaceName")?.stringValue else {
                     throw ARMError.invalid(
                         "properties.parameters.workspaceName",
-                        "Deployment '\(call["d"])' has no parameter workspaceName; only workspaces can be deployed.")
+                        "Deployment '\(call["d"])' has no parameter workspaceName; only workspaces can be deployed."
+                    )
                 }
                 var workspace: JSON = ["properties": [:]]
-                if let tags = value("tagValues")?.objectValue ?? value("tags")?.objectValue { workspace["tags"] = .object(tags) }
+                if let tags = value("tagValues")?.objectValue ?? value("tags")?.objectValue {
+                    workspace["tags"] = .object(tags)
+                }
                 for key in ["description", "friendlyName", "publicNetworkAccess"] {
-                    if let text = value(key)?.stringValue, !text.isEmpty { workspace[path: "properties", key] = .string(text) }
+                    if let text = value(key)?.stringValue, !text.isEmpty {
+                        workspace[path: "properties", key] = .string(text)
+                    }
                 }
                 _ = try await service.create(subscription: call["s"], group: call["g"], name: name, body: workspace)
                 return .json(deployment(call), status: 201)
@@ -72,7 +84,9 @@ struct WorkspaceResourceRoutes {
     private func deployment(_ call: Call) -> JSON {
         [
             "id": .string(call.path), "name": .string(call["d"]), "type": "Microsoft.Resources/deployments",
-            "properties": ["provisioningState": "Succeeded", "mode": "Incremental", "timestamp": .string(rfc3339(nowSeconds()))],
+            "properties": [
+                "provisioningState": "Succeeded", "mode": "Incremental", "timestamp": .string(rfc3339(nowSeconds())),
+            ],
         ]
     }
 }

@@ -5,10 +5,18 @@ internal import KubeCore
 struct AssetService: Sendable {
     let core: Core
 
-    func containerID(_ scope: Scope, _ kind: AssetKind, _ name: String) -> String { scope.id + "/\(kind.rawValue)/\(name)" }
+    func containerID(_ scope: Scope, _ kind: AssetKind, _ name: String) -> String {
+        scope.id + "/\(kind.rawValue)/\(name)"
+    }
 
     /// Stores a version and its container; the flag says whether the version is new.
-    func put(_ scope: Scope, _ kind: AssetKind, name: String, version: String, body: JSON) async throws
+    func put(
+        _ scope: Scope,
+        _ kind: AssetKind,
+        name: String,
+        version: String,
+        body: JSON
+    ) async throws
         -> (document: Document, isNew: Bool)
     {
         let base = core.publicURL
@@ -18,7 +26,13 @@ struct AssetService: Sendable {
     }
 
     static func put(
-        _ t: Transaction, _ scope: Scope, _ kind: AssetKind, name: String, version: String, body: JSON, base: String
+        _ t: Transaction,
+        _ scope: Scope,
+        _ kind: AssetKind,
+        name: String,
+        version: String,
+        body: JSON,
+        base: String
     ) throws -> (document: Document, isNew: Bool) {
         try checkName(name, of: kind)
         try checkVersion(version, of: kind, name: name)
@@ -34,7 +48,8 @@ struct AssetService: Sendable {
                 guard before == after else {
                     throw ARMError.conflict(
                         "AssetVersionAlreadyExists",
-                        "\(kind.noun) '\(name):\(version)' already exists with another \(property); register a new version.")
+                        "\(kind.noun) '\(name):\(version)' already exists with another \(property); register a new version."
+                    )
                 }
             }
         }
@@ -45,7 +60,13 @@ struct AssetService: Sendable {
 
     /// The body as stored: defaults supplied and files checked.
     private static func prepared(
-        _ t: Transaction, _ scope: Scope, _ kind: AssetKind, name: String, version: String, body: JSON, base: String
+        _ t: Transaction,
+        _ scope: Scope,
+        _ kind: AssetKind,
+        name: String,
+        version: String,
+        body: JSON,
+        base: String
     ) throws -> JSON {
         var body = body
         var properties = body["properties"] ?? .object([:])
@@ -71,7 +92,9 @@ struct AssetService: Sendable {
         let uri = properties["codeUri"]?.stringValue ?? ""
         guard BlobAddress(url: uri) != nil else {
             throw ARMError.invalid(
-                "properties.codeUri", "\(label): codeUri '\(uri)' is not an address of this control plane's blob endpoint; upload with startPendingUpload.")
+                "properties.codeUri",
+                "\(label): codeUri '\(uri)' is not an address of this control plane's blob endpoint; upload with startPendingUpload."
+            )
         }
     }
 
@@ -80,14 +103,25 @@ struct AssetService: Sendable {
         let hasBuild = properties["build"]?.objectValue != nil
         guard hasImage != hasBuild else {
             throw ARMError.invalid(
-                "properties.image", hasImage ? "\(label) has both image and build; keep one." : "\(label) has neither image nor build; set one.")
+                "properties.image",
+                hasImage
+                    ? "\(label) has both image and build; keep one." : "\(label) has neither image nor build; set one."
+            )
         }
-        if hasBuild, properties[path: "build", "dockerfilePath"] == nil { properties[path: "build", "dockerfilePath"] = "Dockerfile" }
+        if hasBuild, properties[path: "build", "dockerfilePath"] == nil {
+            properties[path: "build", "dockerfilePath"] = "Dockerfile"
+        }
         properties["osType"] = properties["osType"] ?? "Linux"
         properties["environmentType"] = "UserCreated"
     }
 
-    private static func prepareData(_ t: Transaction, _ scope: Scope, _ properties: inout JSON, label: String, base: String) throws {
+    private static func prepareData(
+        _ t: Transaction,
+        _ scope: Scope,
+        _ properties: inout JSON,
+        label: String,
+        base: String
+    ) throws {
         guard let uri = properties["dataUri"]?.stringValue, !uri.isEmpty else {
             throw ARMError.invalid("properties.dataUri", "\(label) has no dataUri.")
         }
@@ -98,7 +132,13 @@ struct AssetService: Sendable {
         }
     }
 
-    private static func prepareModel(_ t: Transaction, _ scope: Scope, _ properties: inout JSON, label: String, base: String) throws {
+    private static func prepareModel(
+        _ t: Transaction,
+        _ scope: Scope,
+        _ properties: inout JSON,
+        label: String,
+        base: String
+    ) throws {
         guard let uri = properties["modelUri"]?.stringValue, !uri.isEmpty else {
             throw ARMError.invalid("properties.modelUri", "\(label) has no modelUri.")
         }
@@ -108,25 +148,34 @@ struct AssetService: Sendable {
         let places = Places(scope: scope)
         guard case .blob(let address) = try places.resolve(uri, target: "properties.modelUri", t) else {
             throw ARMError.invalid(
-                "properties.modelUri", "\(label): '\(uri)' is outside this control plane; download it and register the local folder.")
+                "properties.modelUri",
+                "\(label): '\(uri)' is outside this control plane; download it and register the local folder."
+            )
         }
         guard let found = try Places.existing(address, t) else {
             throw ARMError(
-                400, "ModelFilesNotFound",
+                400,
+                "ModelFilesNotFound",
                 "\(label): there are no files at '\(uri)' (\(address.container)/\(address.name)). Check the path and that the job has ended.",
-                target: "properties.modelUri")
+                target: "properties.modelUri"
+            )
         }
         if properties["modelType"]?.stringValue?.lowercased() == "mlflow_model" {
             guard found.name.hasSuffix("/"), try t.blob(found.container, found.name + "MLmodel") != nil else {
                 throw ARMError.invalid(
-                    "properties.modelUri", "\(label) is an mlflow_model, but '\(uri)' holds no file MLmodel; name the folder that has it or use custom_model.")
+                    "properties.modelUri",
+                    "\(label) is an mlflow_model, but '\(uri)' holds no file MLmodel; name the folder that has it or use custom_model."
+                )
             }
         }
-        if let job = ARMPath.value(of: "jobs", in: uri), uri.lowercased().hasPrefix("azureml://jobs/") { properties["jobName"] = .string(job) }
+        if let job = ARMPath.value(of: "jobs", in: uri), uri.lowercased().hasPrefix("azureml://jobs/") {
+            properties["jobName"] = .string(job)
+        }
         properties["modelUri"] = .string(places.uri(found, base: base))
     }
 
-    private static func prepareComponent(_ properties: inout JSON, name: String, version: String, label: String) throws {
+    private static func prepareComponent(_ properties: inout JSON, name: String, version: String, label: String) throws
+    {
         guard var spec = properties["componentSpec"]?.objectValue else {
             throw ARMError.invalid("properties.componentSpec", "\(label) has no componentSpec.")
         }
@@ -136,18 +185,30 @@ struct AssetService: Sendable {
         properties["componentSpec"] = .object(spec)
     }
 
-    private static func touchContainer(_ t: Transaction, _ scope: Scope, _ kind: AssetKind, name: String, body: JSON) throws {
+    private static func touchContainer(
+        _ t: Transaction,
+        _ scope: Scope,
+        _ kind: AssetKind,
+        name: String,
+        body: JSON
+    ) throws {
         let id = scope.id + "/\(kind.rawValue)/\(name)"
         var container =
             try t.find(id)
             ?? Document(
-                kind: kind.container, id: id, parent: scope.id, name: name,
-                body: ["properties": ["tags": [:], "properties": [:], "isArchived": false]])
+                kind: kind.container,
+                id: id,
+                parent: scope.id,
+                name: name,
+                body: ["properties": ["tags": [:], "properties": [:], "isArchived": false]]
+            )
         let versions = try t.list(kind.version, parent: id)
         let visible = versions.filter { $0[property: "isArchived"]?.boolValue != true }
         container[property: "latestVersion"] = visible.last.map { .string($0.name) }
         container[property: "nextVersion"] = .string(nextVersion(versions.map(\.name)))
-        if kind == .data, container[property: "dataType"] == nil { container[property: "dataType"] = body[path: "properties", "dataType"] ?? "uri_folder" }
+        if kind == .data, container[property: "dataType"] == nil {
+            container[property: "dataType"] = body[path: "properties", "dataType"] ?? "uri_folder"
+        }
         container[property: "isArchived"] = .bool(visible.isEmpty && !versions.isEmpty)
         container[property: "provisioningState"] = "Succeeded"
         try t.put(&container)
@@ -159,7 +220,10 @@ struct AssetService: Sendable {
     private static func checkName(_ name: String, of kind: AssetKind) throws {
         let fits = name.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_.".contains($0)) }
         guard fits, (1...255).contains(name.count) else {
-            throw ARMError.invalid("name", "\(kind.noun) name '\(name)' is not allowed; use at most 255 letters, digits, '-', '_' and '.'.")
+            throw ARMError.invalid(
+                "name",
+                "\(kind.noun) name '\(name)' is not allowed; use at most 255 letters, digits, '-', '_' and '.'."
+            )
         }
     }
 
@@ -167,7 +231,9 @@ struct AssetService: Sendable {
         let fits = version.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_.".contains($0)) }
         guard fits, (1...64).contains(version.count) else {
             throw ARMError.invalid(
-                "version", "\(kind.noun) '\(name)': version '\(version)' is not allowed; use at most 64 letters, digits, '-', '_' and '.'.")
+                "version",
+                "\(kind.noun) '\(name)': version '\(version)' is not allowed; use at most 64 letters, digits, '-', '_' and '.'."
+            )
         }
     }
 }

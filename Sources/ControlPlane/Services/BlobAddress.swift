@@ -1,4 +1,6 @@
-/// A container and a name in it. As a folder, the name is empty or ends in a slash.
+/// A container and a name in it.
+///
+/// As a folder, the name is empty or ends in a slash.
 struct BlobAddress: Sendable, Hashable {
     var container: String
     var name: String
@@ -26,11 +28,14 @@ struct BlobAddress: Sendable, Hashable {
     }
 
     /// Containers that may also stand first in a path.
-    static func isContainer(_ name: String) -> Bool { name == "azureml" || name.hasPrefix("azureml-") || name.hasPrefix("code-") }
+    static func isContainer(_ name: String) -> Bool {
+        name == "azureml" || name.hasPrefix("azureml-") || name.hasPrefix("code-")
+    }
 
     /// Address below a base URL of ours.
     func url(base: String) -> String {
-        base + "/" + BlobAddress.account + "/" + container + (name.isEmpty ? "" : "/" + percentEncoded(name, keepSlashes: true))
+        base + "/" + BlobAddress.account + "/" + container
+            + (name.isEmpty ? "" : "/" + percentEncoded(name, keepSlashes: true))
     }
 
     /// The same name as a folder.

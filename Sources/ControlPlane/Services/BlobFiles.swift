@@ -12,7 +12,10 @@ struct BlobFiles: Sendable {
     init(folder: String) throws {
         self.folder = folder
         try FileManager.default.createDirectory(
-            atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            atPath: folder,
+            withIntermediateDirectories: true,
+            attributes: [.posixPermissions: 0o700]
+        )
     }
 
     func path(_ file: String) -> String { folder + "/" + file.prefix(2) + "/" + file }
@@ -21,8 +24,10 @@ struct BlobFiles: Sendable {
     private func make() throws -> (name: String, descriptor: CInt) {
         let name = RandomText.hex(16)
         try FileManager.default.createDirectory(
-            atPath: folder + "/" + name.prefix(2), withIntermediateDirectories: true,
-            attributes: [.posixPermissions: 0o700])
+            atPath: folder + "/" + name.prefix(2),
+            withIntermediateDirectories: true,
+            attributes: [.posixPermissions: 0o700]
+        )
         return (name, try open(path(name), flags: O_WRONLY | O_CREAT | O_EXCL))
     }
 
@@ -100,7 +105,11 @@ struct BlobFiles: Sendable {
             var done = 0
             while done < raw.count {
                 let count = pwrite(
-                    descriptor, raw.baseAddress?.advanced(by: done), raw.count - done, off_t(offset + done))
+                    descriptor,
+                    raw.baseAddress?.advanced(by: done),
+                    raw.count - done,
+                    off_t(offset + done)
+                )
                 if count < 0 {
                     if errno == EINTR { continue }
                     throw FileProblem(path: path, code: errno)
@@ -133,7 +142,11 @@ struct BlobFiles: Sendable {
         return ResponseBody(contentLength: range.count) { writer in
             var offset = range.lowerBound
             while offset < range.upperBound {
-                let chunk = try await files.chunk(file, offset: offset, count: min(256 << 10, range.upperBound - offset))
+                let chunk = try await files.chunk(
+                    file,
+                    offset: offset,
+                    count: min(256 << 10, range.upperBound - offset)
+                )
                 guard chunk.readableBytes > 0 else { throw FileProblem(path: file, code: EIO) }
                 offset += chunk.readableBytes
                 try await writer.write(chunk)

@@ -10,10 +10,15 @@ extension BlobService {
         let old = try await store.write { t -> String? in
             let key: StatementArguments = [address.container, address.name, id]
             let old = try String.fetchOne(
-                t.db, sql: "SELECT file FROM block WHERE container = ? AND name = ? AND blockId = ?", arguments: key)
+                t.db,
+                sql: "SELECT file FROM block WHERE container = ? AND name = ? AND blockId = ?",
+                arguments: key
+            )
             try t.db.execute(
-                sql: "INSERT OR REPLACE INTO block (container, name, blockId, file, size, createdAt) VALUES (?, ?, ?, ?, ?, ?)",
-                arguments: [address.container, address.name, id, written.name, written.size, nowSeconds()])
+                sql:
+                    "INSERT OR REPLACE INTO block (container, name, blockId, file, size, createdAt) VALUES (?, ?, ?, ?, ?, ?)",
+                arguments: [address.container, address.name, id, written.name, written.size, nowSeconds()]
+            )
             return old
         }
         if let old { files.remove(old) }
@@ -21,11 +26,16 @@ extension BlobService {
 
     /// Makes the blob out of its blocks, in the order of the list.
     func commitBlocks(
-        _ address: BlobAddress, ids: [String], contentType: String, metadata: [String: String], condition: Condition
+        _ address: BlobAddress,
+        ids: [String],
+        contentType: String,
+        metadata: [String: String],
+        condition: Condition
     ) async throws -> BlobRecord {
         let blocks = try await store.read { t in
             try Row.fetchAll(
-                t.db, sql: "SELECT blockId, file, size FROM block WHERE container = ? AND name = ?",
+                t.db,
+                sql: "SELECT blockId, file, size FROM block WHERE container = ? AND name = ?",
                 arguments: [address.container, address.name]
             ).map { row -> (id: String, file: String, size: Int) in (row["blockId"], row["file"], row["size"]) }
         }
@@ -38,11 +48,19 @@ extension BlobService {
         }
         let joined = try await files.join(wanted)
         let record = try await commit(
-            address, file: joined.name, size: joined.size, kind: .block, contentType: contentType, metadata: metadata,
-            condition: condition)
+            address,
+            file: joined.name,
+            size: joined.size,
+            kind: .block,
+            contentType: contentType,
+            metadata: metadata,
+            condition: condition
+        )
         try await store.write { t in
             try t.db.execute(
-                sql: "DELETE FROM block WHERE container = ? AND name = ?", arguments: [address.container, address.name])
+                sql: "DELETE FROM block WHERE container = ? AND name = ?",
+                arguments: [address.container, address.name]
+            )
         }
         for block in blocks { files.remove(block.file) }
         return record

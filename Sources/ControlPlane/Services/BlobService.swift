@@ -21,22 +21,34 @@ struct BlobService: Sendable {
     func require(_ address: BlobAddress) async throws -> BlobRecord {
         guard let blob = try await find(address) else {
             throw ARMError(
-                404, "BlobNotFound", "Blob '\(address.name)' does not exist in container '\(address.container)'.")
+                404,
+                "BlobNotFound",
+                "Blob '\(address.name)' does not exist in container '\(address.container)'."
+            )
         }
         return blob
     }
 
     @discardableResult
     func put(
-        _ address: BlobAddress, body: RequestBody, contentType: String = "application/octet-stream",
-        metadata: [String: String] = [:], condition: Condition = .always
+        _ address: BlobAddress,
+        body: RequestBody,
+        contentType: String = "application/octet-stream",
+        metadata: [String: String] = [:],
+        condition: Condition = .always
     ) async throws -> BlobRecord {
         try checkName(address)
         if condition == .onlyIfAbsent, try await find(address) != nil { throw BlobService.exists(address) }
         let written = try await files.write(body)
         return try await commit(
-            address, file: written.name, size: written.size, kind: .block, contentType: contentType, metadata: metadata,
-            condition: condition)
+            address,
+            file: written.name,
+            size: written.size,
+            kind: .block,
+            contentType: contentType,
+            metadata: metadata,
+            condition: condition
+        )
     }
 
     @discardableResult
@@ -44,18 +56,38 @@ struct BlobService: Sendable {
         try checkName(address)
         let written = try await files.write(bytes)
         return try await commit(
-            address, file: written.name, size: written.size, kind: kind, contentType: "application/octet-stream",
-            metadata: [:], condition: .always)
+            address,
+            file: written.name,
+            size: written.size,
+            kind: kind,
+            contentType: "application/octet-stream",
+            metadata: [:],
+            condition: .always
+        )
     }
 
     func commit(
-        _ address: BlobAddress, file: String, size: Int, kind: BlobRecord.Kind, contentType: String,
-        metadata: [String: String], condition: Condition
+        _ address: BlobAddress,
+        file: String,
+        size: Int,
+        kind: BlobRecord.Kind,
+        contentType: String,
+        metadata: [String: String],
+        condition: Condition
     ) async throws -> BlobRecord {
         let now = nowSeconds()
         let record = BlobRecord(
-            container: address.container, name: address.name, file: file, size: size, kind: kind,
-            contentType: contentType, metadata: metadata, etag: "0x" + RandomText.hex(8), createdAt: now, updatedAt: now)
+            container: address.container,
+            name: address.name,
+            file: file,
+            size: size,
+            kind: kind,
+            contentType: contentType,
+            metadata: metadata,
+            etag: "0x" + RandomText.hex(8),
+            createdAt: now,
+            updatedAt: now
+        )
         do {
             let old = try await store.write { t -> String? in
                 if condition == .onlyIfAbsent, try t.blob(address.container, address.name) != nil {
@@ -81,15 +113,24 @@ struct BlobService: Sendable {
         return try await store.write { t in
             guard var blob = try t.blob(address.container, address.name) else {
                 throw ARMError(
-                    404, "BlobNotFound", "Append blob '\(address.name)' does not exist; create it with PUT first.")
+                    404,
+                    "BlobNotFound",
+                    "Append blob '\(address.name)' does not exist; create it with PUT first."
+                )
             }
             guard blob.kind == .append else {
-                throw ARMError(409, "InvalidBlobType", "Blob '\(address.name)' is a block blob; it takes no appended blocks.")
+                throw ARMError(
+                    409,
+                    "InvalidBlobType",
+                    "Blob '\(address.name)' is a block blob; it takes no appended blocks."
+                )
             }
             if let expectedOffset, expectedOffset != blob.size {
                 throw ARMError(
-                    412, "AppendPositionConditionNotMet",
-                    "Blob '\(address.name)' is \(blob.size) bytes long, not \(expectedOffset).")
+                    412,
+                    "AppendPositionConditionNotMet",
+                    "Blob '\(address.name)' is \(blob.size) bytes long, not \(expectedOffset)."
+                )
             }
             try files.append(bytes, to: blob.file, at: blob.size)
             blob.size += bytes.readableBytes
@@ -154,7 +195,11 @@ struct BlobService: Sendable {
 
     private func checkName(_ address: BlobAddress) throws {
         guard !address.name.isEmpty, address.name.utf8.count <= 1024 else {
-            throw ARMError(400, "InvalidResourceName", "A blob name has 1 to 1024 bytes; this one has \(address.name.utf8.count).")
+            throw ARMError(
+                400,
+                "InvalidResourceName",
+                "A blob name has 1 to 1024 bytes; this one has \(address.name.utf8.count)."
+            )
         }
     }
 

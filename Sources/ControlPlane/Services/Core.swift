@@ -77,7 +77,10 @@ extension Core {
         let scope = try await store.read { t in try Core.scope(id, t) }
         if let run = call.caller.run, run.workspace != scope.key {
             throw ARMError(
-                403, "AuthorizationFailed", "The token of run '\(run.name)' does not open workspace '\(scope.name)'.")
+                403,
+                "AuthorizationFailed",
+                "The token of run '\(run.name)' does not open workspace '\(scope.name)'."
+            )
         }
         return scope
     }
@@ -104,7 +107,10 @@ struct WorkspaceRoutes {
     let core: Core
 
     func add(
-        _ routes: inout RouteTable, _ method: String, _ pattern: String, access: RouteAccess = .user,
+        _ routes: inout RouteTable,
+        _ method: String,
+        _ pattern: String,
+        access: RouteAccess = .user,
         _ handler: @escaping Handler
     ) {
         let core = core

@@ -17,13 +17,29 @@ struct DeploymentService: Sendable {
 
     static func find(_ t: Transaction, _ scope: Scope, _ endpoint: String, _ name: String) throws -> Document {
         let parent = try EndpointService.find(t, scope, endpoint)
-        return try t.require(id(parent, name), "Online deployment", remedy: "Endpoint '\(endpoint)' has other deployments or none; list them.")
+        return try t.require(
+            id(parent, name),
+            "Online deployment",
+            remedy: "Endpoint '\(endpoint)' has other deployments or none; list them."
+        )
     }
 
-    func put(_ scope: Scope, endpoint: String, name: String, body: JSON) async throws
+    func put(
+        _ scope: Scope,
+        endpoint: String,
+        name: String,
+        body: JSON
+    ) async throws
         -> (document: Document, isNew: Bool, operation: String)
     {
         try EndpointService.checkName(name, what: "Deployment")
+        let object = OnlineDeploymentSpec.objectName(endpoint: endpoint, deployment: name)
+        guard object.count <= 63 else {
+            throw ARMError.invalid(
+                "name",
+                "Deployment '\(name)': the names of endpoint and deployment have \(object.count - 1) characters together; Kubernetes takes at most 62."
+            )
+        }
         let core = core
         return try await core.store.write { t in
             let parent = try EndpointService.find(t, scope, endpoint)
@@ -33,26 +49,38 @@ struct DeploymentService: Sendable {
             let id = DeploymentService.id(parent, name)
             let old = try t.find(id)
             if let old, old.hidden["isDeleting"] == true {
-                throw ARMError.conflict("OperationInProgress", "Deployment '\(name)' is being deleted; wait until it is gone.")
+                throw ARMError.conflict(
+                    "OperationInProgress",
+                    "Deployment '\(name)' is being deleted; wait until it is gone."
+                )
             }
-            var deployment = old ?? Document(kind: .onlineDeployment, id: id, parent: parent.id, name: name, body: .object([:]))
+            var deployment =
+                old ?? Document(kind: .onlineDeployment, id: id, parent: parent.id, name: name, body: .object([:]))
             deployment.body = DeploymentService.prepared(body, location: core.configuration.location)
             deployment.hidden["endpoint"] = .string(parent.name)
             deployment.hidden["usesDefaultResources"] = .bool(
-                body[path: "properties", "containerResourceRequirements"]?.objectValue == nil)
+                body[path: "properties", "containerResourceRequirements"]?.objectValue == nil
+            )
             deployment.hidden["cluster"] = parent.hidden["cluster"]
             deployment.hidden["namespace"] = parent.hidden["namespace"]
             let plan = try DeploymentPlan.make(deployment, scope, core, t)
             let subject = Caller.deploymentSubject(id: id)
             try t.revoke(subject)
-            for place in plan.readable { try t.grant(subject, container: place.container, prefix: place.name, canWrite: false) }
+            for place in plan.readable {
+                try t.grant(subject, container: place.container, prefix: place.name, canWrite: false)
+            }
             let operation = try DeploymentService.begin(t, &deployment, state: old == nil ? "Creating" : "Updating")
             return (deployment, old == nil, operation)
         }
     }
 
     /// PATCH: the number of instances and tags.
-    func patch(_ scope: Scope, endpoint: String, name: String, body: JSON) async throws -> (document: Document, operation: String) {
+    func patch(
+        _ scope: Scope,
+        endpoint: String,
+        name: String,
+        body: JSON
+    ) async throws -> (document: Document, operation: String) {
         let core = core
         return try await core.store.write { t in
             var deployment = try DeploymentService.find(t, scope, endpoint, name)
@@ -72,7 +100,9 @@ struct DeploymentService: Sendable {
             let percent = parent[property: "traffic", deployment.name]?.intValue ?? 0
             guard percent == 0 else {
                 throw ARMError.conflict(
-                    "DeploymentHasTraffic", "Deployment '\(name)' gets \(percent) percent of the traffic of endpoint '\(endpoint)'; set that to 0 first.")
+                    "DeploymentHasTraffic",
+                    "Deployment '\(name)' gets \(percent) percent of the traffic of endpoint '\(endpoint)'; set that to 0 first."
+                )
             }
             return try DeploymentService.startDelete(t, deployment)
         }
@@ -85,7 +115,10 @@ struct DeploymentService: Sendable {
     }
 
     private static func begin(
-        _ t: Transaction, _ deployment: inout Document, state: String, action: OutboxItem.Action = .apply
+        _ t: Transaction,
+        _ deployment: inout Document,
+        state: String,
+        action: OutboxItem.Action = .apply
     ) throws -> String {
         let operation = RandomText.uuid()
         if let old = deployment.hidden["operation"]?.stringValue { try Operations.finish(t, id: old, error: nil) }
@@ -113,14 +146,21 @@ struct DeploymentService: Sendable {
                 "containerResourceLimits": ["cpu": "2", "memory": "2Gi"],
             ]
         }
-        let probe: JSON = ["initialDelay": "PT10S", "period": "PT10S", "timeout": "PT2S", "successThreshold": 1, "failureThreshold": 30]
+        let probe: JSON = [
+            "initialDelay": "PT10S", "period": "PT10S", "timeout": "PT2S", "successThreshold": 1,
+            "failureThreshold": 30,
+        ]
         for key in ["livenessProbe", "readinessProbe"] {
             var wanted = probe
             for (name, value) in properties[key]?.objectValue ?? [:] where !value.isNull { wanted[name] = value }
             properties[key] = wanted
         }
-        var requests: JSON = ["requestTimeout": "PT5S", "maxQueueWait": "PT0.5S", "maxConcurrentRequestsPerInstance": 1]
-        for (name, value) in properties["requestSettings"]?.objectValue ?? [:] where !value.isNull { requests[name] = value }
+        var requests: JSON = [
+            "requestTimeout": "PT5S", "maxQueueWait": "PT0.5S", "maxConcurrentRequestsPerInstance": 1,
+        ]
+        for (name, value) in properties["requestSettings"]?.objectValue ?? [:] where !value.isNull {
+            requests[name] = value
+        }
         properties["requestSettings"] = requests
         properties["environmentVariables"] = properties["environmentVariables"]?.objectValue.map(JSON.object) ?? [:]
         properties["properties"] = properties["properties"]?.objectValue.map(JSON.object) ?? [:]

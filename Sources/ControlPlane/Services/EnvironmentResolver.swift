@@ -13,10 +13,16 @@ struct References {
         let name = ARMName.last(document.id)
         guard let image = document[property: "image"]?.stringValue else {
             throw ARMError.invalid(
-                field, "\(owner): environment '\(name)' is built from a Dockerfile, which this control plane cannot do; use an image, with a conda_file for Python packages.")
+                field,
+                "\(owner): environment '\(name)' is built from a Dockerfile, which this control plane cannot do; use an image, with a conda_file for Python packages."
+            )
         }
         let isAnonymous = name.hasPrefix("CliV2AnonymousEnvironment:")
-        return EnvironmentSpec(name: isAnonymous ? nil : name, image: image, condaFile: document[property: "condaFile"]?.stringValue)
+        return EnvironmentSpec(
+            name: isAnonymous ? nil : name,
+            image: image,
+            condaFile: document[property: "condaFile"]?.stringValue
+        )
     }
 
     func environmentDocument(_ reference: String, field: String, _ t: Transaction) throws -> Document {
@@ -30,7 +36,12 @@ struct References {
             throw ARMError.invalid(field, "\(owner): code '\(reference)' has no files on this control plane.")
         }
         guard try t.hasBlobs(address.container, prefix: address.name) else {
-            throw ARMError(400, "CodeNotFound", "\(owner): the code folder of '\(ARMName.last(document.id))' holds no files; upload it again.", target: field)
+            throw ARMError(
+                400,
+                "CodeNotFound",
+                "\(owner): the code folder of '\(ARMName.last(document.id))' holds no files; upload it again.",
+                target: field
+            )
         }
         return address
     }
@@ -39,7 +50,10 @@ struct References {
     func version(_ reference: String, _ kind: AssetKind, field: String, _ t: Transaction) throws -> Document {
         var text = reference
         if text.lowercased().hasPrefix("azureml://registries/") {
-            throw ARMError.invalid(field, "\(owner): '\(reference)' is in a registry of the public cloud, which cannot be reached from here; register an environment of your own.")
+            throw ARMError.invalid(
+                field,
+                "\(owner): '\(reference)' is in a registry of the public cloud, which cannot be reached from here; register an environment of your own."
+            )
         }
         if text.lowercased().hasPrefix("azureml:") { text = String(text.dropFirst("azureml:".count)) }
         if !text.hasPrefix("/") {
@@ -55,7 +69,11 @@ struct References {
         }
         guard let document = try t.find(text), document.kind == kind.version else {
             throw ARMError(
-                400, kind.noun.replacing(" ", with: "") + "NotFound", "\(owner): \(kind.noun.lowercased()) '\(ARMName.last(text))' does not exist in workspace '\(scope.name)'.", target: field)
+                400,
+                kind.noun.replacing(" ", with: "") + "NotFound",
+                "\(owner): \(kind.noun.lowercased()) '\(ARMName.last(text))' does not exist in workspace '\(scope.name)'.",
+                target: field
+            )
         }
         return document
     }
@@ -69,11 +87,21 @@ struct References {
         if name.isEmpty || name.lowercased() == "serverless" {
             if all.count == 1 { return all[0] }
             throw ARMError.invalid(
-                field, "\(owner) names no compute, and the workspace has \(all.count); " + (all.isEmpty ? "attach one with 'ml compute attach'." : "set one of: \(all.map(\.name).joined(separator: ", "))."))
+                field,
+                "\(owner) names no compute, and the workspace has \(all.count); "
+                    + (all.isEmpty
+                        ? "attach one with 'ml compute attach'."
+                        : "set one of: \(all.map(\.name).joined(separator: ", ")).")
+            )
         }
         guard let compute = try t.find(scope.id + "/computes/" + name) else {
             let known = all.isEmpty ? "none is attached" : "attached: " + all.map(\.name).joined(separator: ", ")
-            throw ARMError(400, "ComputeNotFound", "\(owner): compute '\(name)' does not exist in workspace '\(scope.name)' (\(known)).", target: field)
+            throw ARMError(
+                400,
+                "ComputeNotFound",
+                "\(owner): compute '\(name)' does not exist in workspace '\(scope.name)' (\(known)).",
+                target: field
+            )
         }
         return compute
     }

@@ -14,7 +14,9 @@ struct StoredExtensionLink: ExtensionLink, CustomStringConvertible, CustomDebugS
 
     func desired() async -> AsyncStream<[DesiredExtension]> {
         let (stream, continuation) = AsyncStream.makeStream(
-            of: [DesiredExtension].self, bufferingPolicy: .bufferingNewest(1))
+            of: [DesiredExtension].self,
+            bufferingPolicy: .bufferingNewest(1)
+        )
         // Ends with the stream: its consumer going away cancels it.
         let task = Task {
             var last: [DesiredExtension]?
@@ -48,7 +50,10 @@ struct StoredExtensionLink: ExtensionLink, CustomStringConvertible, CustomDebugS
 
     func report(_ report: ExtensionReport) async throws {
         let cluster = core.connection.clusterID(
-            clusterType: report.clusterType, resourceGroup: report.resourceGroup, clusterName: report.clusterName)
+            clusterType: report.clusterType,
+            resourceGroup: report.resourceGroup,
+            clusterName: report.clusterName
+        )
         let id = ExtensionService.id(cluster: cluster, name: report.name)
         try await core.store.write { t in
             guard var document = try t.find(id),
@@ -73,7 +78,9 @@ struct StoredExtensionLink: ExtensionLink, CustomStringConvertible, CustomDebugS
             switch report.provisioningState {
             case "Succeeded" where !isDeleting: try Operations.finish(t, id: operation, error: nil)
             case "Failed", "Canceled":
-                let error = report.errorInfo ?? ErrorDetail(code: "ExtensionOperationFailed", message: "The extension operation failed.")
+                let error =
+                    report.errorInfo
+                    ?? ErrorDetail(code: "ExtensionOperationFailed", message: "The extension operation failed.")
                 try Operations.finish(t, id: operation, error: error)
             default: break
             }

@@ -11,18 +11,28 @@ struct ExtensionService: Sendable {
     }
 
     /// Stores what a PUT wants; returns the document, whether it is new, and the operation's id.
-    func put(cluster: String, type: String, target: ClusterTarget, name: String, body: JSON) async throws
+    func put(
+        cluster: String,
+        type: String,
+        target: ClusterTarget,
+        name: String,
+        body: JSON
+    ) async throws
         -> (document: Document, isNew: Bool, operation: String)
     {
         try ExtensionService.checkName(name)
         let properties = body["properties"] ?? .object([:])
         guard let extensionType = properties["extensionType"]?.stringValue, !extensionType.isEmpty else {
-            throw ARMError.invalid("properties.extensionType", "Extension '\(name)' names no extensionType; set Microsoft.AzureML.Kubernetes.")
+            throw ARMError.invalid(
+                "properties.extensionType",
+                "Extension '\(name)' names no extensionType; set Microsoft.AzureML.Kubernetes."
+            )
         }
         guard extensionType.lowercased() == "microsoft.azureml.kubernetes" else {
             throw ARMError.invalid(
                 "properties.extensionType",
-                "Extension '\(name)': type '\(extensionType)' is not offered; the only one is Microsoft.AzureML.Kubernetes.")
+                "Extension '\(name)': type '\(extensionType)' is not offered; the only one is Microsoft.AzureML.Kubernetes."
+            )
         }
         let validate = core.configuration.validateExtension
         let id = ExtensionService.id(cluster: cluster, name: name)
@@ -30,7 +40,10 @@ struct ExtensionService: Sendable {
             let old = try t.find(id)
             try ExtensionService.refuseSecondInstall(t, target: target, id: id)
             if let old, old[property: "provisioningState"]?.stringValue == "Deleting" {
-                throw ARMError.conflict("OperationInProgress", "Extension '\(name)' is being deleted; wait until it is gone.")
+                throw ARMError.conflict(
+                    "OperationInProgress",
+                    "Extension '\(name)' is being deleted; wait until it is gone."
+                )
             }
             var document = old ?? Document(kind: .extension, id: id, parent: cluster, name: name, body: .object([:]))
             document.body["identity"] = body["identity"] ?? ["type": "SystemAssigned"]
@@ -48,7 +61,12 @@ struct ExtensionService: Sendable {
             document.hidden["protectedSettings"] = JSON(secrets)
             document.hidden["clusterType"] = .string(type)
             return try ExtensionService.store(
-                t, &document, isNew: old == nil, state: old == nil ? "Creating" : "Updating", validate: validate)
+                t,
+                &document,
+                isNew: old == nil,
+                state: old == nil ? "Creating" : "Updating",
+                validate: validate
+            )
         }
     }
 
@@ -94,7 +112,10 @@ struct ExtensionService: Sendable {
     }
 
     private static func store(
-        _ t: Transaction, _ document: inout Document, isNew: Bool, state: String,
+        _ t: Transaction,
+        _ document: inout Document,
+        isNew: Bool,
+        state: String,
         validate: @Sendable (DesiredExtension) -> [ErrorDetail]
     ) throws -> (document: Document, isNew: Bool, operation: String) {
         let problems = validate(try desired(document))
@@ -122,13 +143,15 @@ struct ExtensionService: Sendable {
         for other in try t.listAll(.extension) where other.key != id.lowercased() {
             let group = ARMPath.value(of: "resourceGroups", in: other.id)?.lowercased()
             let name =
-                ARMPath.value(of: "connectedClusters", in: other.id) ?? ARMPath.value(of: "managedClusters", in: other.id)
+                ARMPath.value(of: "connectedClusters", in: other.id)
+                ?? ARMPath.value(of: "managedClusters", in: other.id)
             guard group == target.resourceGroup.lowercased(), name?.lowercased() == target.name.lowercased() else {
                 continue
             }
             throw ARMError.conflict(
                 "ExtensionAlreadyExists",
-                "Cluster '\(target.name)' already has the extension '\(other.name)' of this type; update or delete that one (\(other.id)).")
+                "Cluster '\(target.name)' already has the extension '\(other.name)' of this type; update or delete that one (\(other.id))."
+            )
         }
     }
 
@@ -138,7 +161,8 @@ struct ExtensionService: Sendable {
             resourceGroup: ARMPath.value(of: "resourceGroups", in: document.id) ?? "",
             clusterName: ARMPath.value(of: "connectedClusters", in: document.id)
                 ?? ARMPath.value(of: "managedClusters", in: document.id) ?? "",
-            name: document.name, extensionType: document[property: "extensionType"]?.stringValue ?? "",
+            name: document.name,
+            extensionType: document[property: "extensionType"]?.stringValue ?? "",
             version: document[property: "version"]?.stringValue,
             releaseTrain: document[property: "releaseTrain"]?.stringValue ?? "Stable",
             autoUpgradeMinorVersion: document[property: "autoUpgradeMinorVersion"]?.boolValue ?? true,
@@ -147,14 +171,19 @@ struct ExtensionService: Sendable {
             protectedSettings: document.hidden["protectedSettings"]?.stringMap ?? [:],
             generation: document.hidden["generation"]?.intValue ?? 0,
             isDeleting: document.hidden["isDeleting"]?.boolValue ?? false,
-            isForced: document.hidden["isForced"]?.boolValue ?? false)
+            isForced: document.hidden["isForced"]?.boolValue ?? false
+        )
     }
 
     private static func checkName(_ name: String) throws {
-        let allowed = name.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "." || $0 == "_") }
+        let allowed = name.allSatisfy {
+            $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "." || $0 == "_")
+        }
         guard allowed, (1...253).contains(name.count) else {
             throw ARMError.invalid(
-                "name", "Extension name '\(name)' is not allowed; use letters, digits, '-', '.' and '_', at most 253.")
+                "name",
+                "Extension name '\(name)' is not allowed; use letters, digits, '-', '.' and '_', at most 253."
+            )
         }
     }
 

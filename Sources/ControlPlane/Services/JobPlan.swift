@@ -2,7 +2,9 @@ internal import ControlPlaneAPI
 internal import KubeCore
 internal import MLTypes
 
-/// What a command job's document means on a cluster. Computed when the job is submitted, to find mistakes, and again at each
+/// What a command job's document means on a cluster.
+///
+/// Computed when the job is submitted, to find mistakes, and again at each
 /// push, because addresses may have changed between two starts.
 struct JobPlan {
     var spec: AmlJobSpec
@@ -51,27 +53,47 @@ struct JobPlan {
             try checkExpressions(command, inputs: Set(inputs.keys), outputs: Set(outputs.keys))
             let experiment = job[property: "experimentName"]?.stringValue ?? "Default"
             var spec = AmlJobSpec(
-                jobId: job.name, displayName: job[property: "displayName"]?.stringValue, experimentName: experiment,
+                jobId: job.name,
+                displayName: job[property: "displayName"]?.stringValue,
+                experimentName: experiment,
                 experimentId: try t.experiment(scope.key, name: experiment).map { String($0.id) },
                 workspace: WorkspaceReference(
-                    subscriptionId: scope.subscription, resourceGroup: scope.resourceGroup, name: scope.name),
-                compute: compute.name, command: command, codeURI: codeURI,
+                    subscriptionId: scope.subscription,
+                    resourceGroup: scope.resourceGroup,
+                    name: scope.name
+                ),
+                compute: compute.name,
+                command: command,
+                codeURI: codeURI,
                 environment: try references.environment(environmentID, field: "properties.environmentId", t),
                 controlPlane: ControlPlaneReference(
-                    url: base, caPEM: core.configuration.caPEM, tokenSecret: JobPlan.tokenSecret(job.name)),
-                artifactsURI: BlobAddress(container: scope.artifactContainer, name: Scope.runFolder(job.name)).url(base: base),
-                trackingURI: base + "/mlflow/v1.0" + scope.id)
+                    url: base,
+                    caPEM: core.configuration.caPEM,
+                    tokenSecret: JobPlan.tokenSecret(job.name)
+                ),
+                artifactsURI: BlobAddress(container: scope.artifactContainer, name: Scope.runFolder(job.name)).url(
+                    base: base
+                ),
+                trackingURI: base + "/mlflow/v1.0" + scope.id
+            )
             spec.environmentVariables = variables()
             spec.inputs = inputs.isEmpty ? nil : inputs
             spec.outputs = outputs.isEmpty ? nil : outputs.mapValues(\.output)
             try addResources(&spec)
             spec.distribution = try distribution()
             spec.timeoutSeconds = try DurationText.wholeSeconds(
-                job[property: "limits", "timeout"]?.stringValue, field: "properties.limits.timeout", object: owner)
+                job[property: "limits", "timeout"]?.stringValue,
+                field: "properties.limits.timeout",
+                object: owner
+            )
             if job.hidden["isCancelRequested"] == true { spec.isCancelRequested = true }
             return JobPlan(
-                spec: spec, compute: compute, outputs: outputs.mapValues(\.address), readable: readable,
-                notes: notes(compute, wanted: wanted))
+                spec: spec,
+                compute: compute,
+                outputs: outputs.mapValues(\.address),
+                readable: readable,
+                notes: notes(compute, wanted: wanted)
+            )
         }
 
         private func notes(_ compute: Document, wanted: String?) -> [String] {
@@ -79,11 +101,15 @@ struct JobPlan {
             if wanted == nil || wanted?.lowercased().hasSuffix("/serverless") == true {
                 notes.append("no compute was named; '\(compute.name)' is used")
             }
-            if job[property: "queueSettings", "jobTier"]?.stringValue != nil { notes.append("queue_settings.job_tier has no effect on Kubernetes") }
+            if job[property: "queueSettings", "jobTier"]?.stringValue != nil {
+                notes.append("queue_settings.job_tier has no effect on Kubernetes")
+            }
             if let identity = job[property: "identity", "identityType"]?.stringValue, identity != "AMLToken" {
                 notes.append("identity '\(identity)' has no effect; pods use the service account of their namespace")
             }
-            if job[property: "resources", "dockerArgs"]?.stringValue?.isEmpty == false { notes.append("resources.docker_args has no effect on Kubernetes") }
+            if job[property: "resources", "dockerArgs"]?.stringValue?.isEmpty == false {
+                notes.append("resources.docker_args has no effect on Kubernetes")
+            }
             return notes
         }
 
@@ -95,27 +121,40 @@ struct JobPlan {
             guard let resources = job[property: "resources"] else { return }
             if let count = resources["instanceCount"]?.intValue {
                 guard (1...1000).contains(count) else {
-                    throw ARMError.invalid("properties.resources.instanceCount", "\(owner): instance_count is \(count); use 1 to 1000.")
+                    throw ARMError.invalid(
+                        "properties.resources.instanceCount",
+                        "\(owner): instance_count is \(count); use 1 to 1000."
+                    )
                 }
                 spec.instanceCount = count
             }
             if resources["instanceType"]?.arrayValue != nil {
-                throw ARMError.invalid("properties.resources.instanceType", "\(owner): several instance types cannot be chosen from; name one.")
+                throw ARMError.invalid(
+                    "properties.resources.instanceType",
+                    "\(owner): several instance types cannot be chosen from; name one."
+                )
             }
             if let type = resources["instanceType"]?.stringValue, !type.isEmpty { spec.instanceType = type }
             if let size = resources["shmSize"]?.stringValue, !size.isEmpty { spec.shmSize = size }
         }
 
         private func distribution() throws -> AmlJobSpec.Distribution? {
-            guard let json = job[property: "distribution"], let type = json["distributionType"]?.stringValue else { return nil }
+            guard let json = job[property: "distribution"], let type = json["distributionType"]?.stringValue else {
+                return nil
+            }
             let known = ["pytorch": "PyTorch", "mpi": "Mpi", "tensorflow": "TensorFlow", "ray": "Ray"]
             guard let name = known[type.lowercased()] else {
                 throw ARMError.invalid(
-                    "properties.distribution.distributionType", "\(owner): distribution '\(type)' is not known; use pytorch, mpi, tensorflow or ray.")
+                    "properties.distribution.distributionType",
+                    "\(owner): distribution '\(type)' is not known; use pytorch, mpi, tensorflow or ray."
+                )
             }
             return AmlJobSpec.Distribution(
-                type: name, processCountPerInstance: json["processCountPerInstance"]?.intValue,
-                workerCount: json["workerCount"]?.intValue, parameterServerCount: json["parameterServerCount"]?.intValue)
+                type: name,
+                processCountPerInstance: json["processCountPerInstance"]?.intValue,
+                workerCount: json["workerCount"]?.intValue,
+                parameterServerCount: json["parameterServerCount"]?.intValue
+            )
         }
 
         private func inputs(_ t: Transaction) throws -> ([String: AmlJobSpec.Input], [BlobAddress]) {
@@ -141,10 +180,17 @@ struct JobPlan {
                 case .blob(let address):
                     guard let found = try Places.existing(address, t) else {
                         throw ARMError(
-                            400, "InputNotFound", "\(owner): there is nothing at '\(uri)', the path of input '\(name)'.", target: field)
+                            400,
+                            "InputNotFound",
+                            "\(owner): there is nothing at '\(uri)', the path of input '\(name)'.",
+                            target: field
+                        )
                     }
                     if type == "uri_file", found.name.hasSuffix("/") {
-                        throw ARMError.invalid(field, "\(owner): input '\(name)' is a uri_file, but '\(uri)' is a folder.")
+                        throw ARMError.invalid(
+                            field,
+                            "\(owner): input '\(name)' is a uri_file, but '\(uri)' is a folder."
+                        )
                     }
                     readable.append(found)
                     inputs[name] = AmlJobSpec.Input(type: type, uri: found.url(base: base), mode: mode)
@@ -165,7 +211,10 @@ struct JobPlan {
                     let path = uri.replacing("${{name}}", with: job.name).replacing("${{output_name}}", with: name)
                         .replacing("${{default_datastore}}", with: "workspaceblobstore")
                     guard case .blob(let found) = try Places(scope: scope).resolve(path, target: field, t) else {
-                        throw ARMError.invalid(field, "\(owner): output '\(name)' cannot be written to '\(uri)'; use a datastore path.")
+                        throw ARMError.invalid(
+                            field,
+                            "\(owner): output '\(name)' cannot be written to '\(uri)'; use a datastore path."
+                        )
                     }
                     address = found
                 }
@@ -181,11 +230,15 @@ struct JobPlan {
                 let known = parts.first == "inputs" ? inputs : outputs
                 guard parts.count == 2, ["inputs", "outputs"].contains(parts[0]) else {
                     throw ARMError.invalid(
-                        "properties.command", "\(owner): ${{\(expression)}} is not known in a command; use ${{inputs.NAME}} or ${{outputs.NAME}}.")
+                        "properties.command",
+                        "\(owner): ${{\(expression)}} is not known in a command; use ${{inputs.NAME}} or ${{outputs.NAME}}."
+                    )
                 }
                 guard known.contains(parts[1]) else {
                     throw ARMError.invalid(
-                        "properties.command", "\(owner): the command uses ${{\(expression)}}, but the job declares no \(parts[0].dropLast()) '\(parts[1])'.")
+                        "properties.command",
+                        "\(owner): the command uses ${{\(expression)}}, but the job declares no \(parts[0].dropLast()) '\(parts[1])'."
+                    )
                 }
             }
         }

@@ -17,7 +17,8 @@ struct JobService: Sendable {
     }
 
     /// Submits a job, or changes the tags and texts of one that exists.
-    func put(_ scope: Scope, name: String, body: JSON, caller: Caller) async throws -> (document: Document, isNew: Bool) {
+    func put(_ scope: Scope, name: String, body: JSON, caller: Caller) async throws -> (document: Document, isNew: Bool)
+    {
         try JobService.checkName(name)
         let core = core
         return try await core.store.write { t in
@@ -29,18 +30,36 @@ struct JobService: Sendable {
     }
 
     private static func submit(
-        _ t: Transaction, _ core: Core, _ scope: Scope, name: String, body: JSON, caller: Caller
+        _ t: Transaction,
+        _ core: Core,
+        _ scope: Scope,
+        name: String,
+        body: JSON,
+        caller: Caller
     ) throws -> Document {
         let properties = body["properties"] ?? .object([:])
         let type = properties["jobType"]?.stringValue ?? "Command"
         guard type.lowercased() == "command" else {
             throw ARMError(
-                400, "JobTypeNotSupported", "Job '\(name)': jobs of type '\(type)' cannot be run yet; submit a command job.", target: "properties.jobType")
+                400,
+                "JobTypeNotSupported",
+                "Job '\(name)': jobs of type '\(type)' cannot be run yet; submit a command job.",
+                target: "properties.jobType"
+            )
         }
         if try t.run(name) != nil {
-            throw ARMError.conflict("JobAlreadyExists", "Job '\(name)': a run of this name exists in this control plane; choose another name.")
+            throw ARMError.conflict(
+                "JobAlreadyExists",
+                "Job '\(name)': a run of this name exists in this control plane; choose another name."
+            )
         }
-        var job = Document(kind: .job, id: id(scope, name), parent: scope.id, name: name, body: ["properties": properties])
+        var job = Document(
+            kind: .job,
+            id: id(scope, name),
+            parent: scope.id,
+            name: name,
+            body: ["properties": properties]
+        )
         for (key, value) in properties.objectValue ?? [:] where value.isNull { job[property: key] = nil }
         job[property: "jobType"] = "Command"
         job[property: "displayName"] = properties["displayName"]?.stringValue.map(JSON.string) ?? .string(name)
@@ -49,7 +68,10 @@ struct JobService: Sendable {
         job[property: "properties"] = properties["properties"]?.objectValue.map(JSON.object) ?? [:]
         job[property: "isArchived"] = false
         job[property: "outputs", "default"] = nil
-        let experiment = try t.ensureExperiment(scope.key, name: job[property: "experimentName"]?.stringValue ?? "Default")
+        let experiment = try t.ensureExperiment(
+            scope.key,
+            name: job[property: "experimentName"]?.stringValue ?? "Default"
+        )
         let plan = try JobPlan.make(job, scope, core, t)
         job[property: "computeId"] = .string(plan.compute.id)
         job[property: "status"] = "Queued"
@@ -66,13 +88,30 @@ struct JobService: Sendable {
         return job
     }
 
-    private static func addRun(_ t: Transaction, _ scope: Scope, _ job: Document, _ experiment: ExperimentRecord, caller: Caller) throws {
+    private static func addRun(
+        _ t: Transaction,
+        _ scope: Scope,
+        _ job: Document,
+        _ experiment: ExperimentRecord,
+        caller: Caller
+    ) throws {
         let name = job[property: "displayName"]?.stringValue ?? job.name
         try t.insert(
             RunRecord(
-                id: job.name, workspace: scope.key, experiment: experiment.id, name: name, status: "SCHEDULED",
-                startTime: nil, endTime: nil, lifecycle: "active", userId: caller.subject, owner: job.name,
-                extra: ["experimentName": .string(experiment.name)], createdAt: job.createdAt))
+                id: job.name,
+                workspace: scope.key,
+                experiment: experiment.id,
+                name: name,
+                status: "SCHEDULED",
+                startTime: nil,
+                endTime: nil,
+                lifecycle: "active",
+                userId: caller.subject,
+                owner: job.name,
+                extra: ["experimentName": .string(experiment.name)],
+                createdAt: job.createdAt
+            )
+        )
         try t.setTag(job.name, key: "mlflow.runName", value: name)
         try t.setTag(job.name, key: "mlflow.source.type", value: "JOB")
         for (key, value) in job[property: "tags"]?.stringMap ?? [:] { try t.setTag(job.name, key: key, value: value) }
@@ -81,8 +120,12 @@ struct JobService: Sendable {
     private static func addGrants(_ t: Transaction, _ scope: Scope, _ job: Document, _ plan: JobPlan) throws {
         let subject = Caller.runSubject(workspace: scope.key, name: job.name)
         try t.grant(subject, container: scope.artifactContainer, prefix: Scope.runFolder(job.name), canWrite: true)
-        for output in plan.outputs.values { try t.grant(subject, container: output.container, prefix: output.name, canWrite: true) }
-        for place in plan.readable { try t.grant(subject, container: place.container, prefix: place.name, canWrite: false) }
+        for output in plan.outputs.values {
+            try t.grant(subject, container: output.container, prefix: output.name, canWrite: true)
+        }
+        for place in plan.readable {
+            try t.grant(subject, container: place.container, prefix: place.name, canWrite: false)
+        }
     }
 
     /// What may change after the submission; anything else is another job.
@@ -93,7 +136,10 @@ struct JobService: Sendable {
             let before = old[property: key]?.stringValue?.lowercased() ?? ""
             let after = properties[key]?.stringValue?.lowercased() ?? before
             guard before == after else {
-                throw ARMError.conflict("JobAlreadyExists", "Job '\(old.name)' already exists with another \(key); choose another name.")
+                throw ARMError.conflict(
+                    "JobAlreadyExists",
+                    "Job '\(old.name)' already exists with another \(key); choose another name."
+                )
             }
         }
         for key in ["displayName", "description", "isArchived"] {
@@ -123,7 +169,10 @@ struct JobService: Sendable {
         let deleted = try await core.store.write { t -> Document? in
             guard let job = try t.find(JobService.id(scope, name)) else { return nil }
             guard JobState.isEnded(job) else {
-                throw ARMError.conflict("JobIsActive", "Job '\(name)' is '\(job[property: "status"]?.stringValue ?? "")'; cancel it and wait for its end first.")
+                throw ARMError.conflict(
+                    "JobIsActive",
+                    "Job '\(name)' is '\(job[property: "status"]?.stringValue ?? "")'; cancel it and wait for its end first."
+                )
             }
             try ClusterObjects.enqueue(t, job, action: .delete)
             try t.remove(job.id)
@@ -132,7 +181,9 @@ struct JobService: Sendable {
             return job
         }
         guard let deleted else { return false }
-        try await core.blobs.deleteAll(below: BlobAddress(container: scope.artifactContainer, name: Scope.runFolder(deleted.name)))
+        try await core.blobs.deleteAll(
+            below: BlobAddress(container: scope.artifactContainer, name: Scope.runFolder(deleted.name))
+        )
         return true
     }
 
@@ -140,7 +191,9 @@ struct JobService: Sendable {
         let fits = name.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_".contains($0)) }
         guard fits, (1...255).contains(name.count), name.first?.isLetter == true || name.first?.isNumber == true else {
             throw ARMError.invalid(
-                "name", "Job name '\(name)' is not allowed; use at most 255 letters, digits, '-' and '_', a letter or digit first.")
+                "name",
+                "Job name '\(name)' is not allowed; use at most 255 letters, digits, '-' and '_', a letter or digit first."
+            )
         }
     }
 
@@ -152,7 +205,8 @@ struct JobService: Sendable {
         let studio = core.publicURL + "/runs/\(job.name)?wsid=\(workspace)"
         properties["services"] = [
             "Tracking": [
-                "jobServiceType": "Tracking", "endpoint": .string("azureml://\(core.authority)/mlflow/v1.0\(workspace)?"),
+                "jobServiceType": "Tracking",
+                "endpoint": .string("azureml://\(core.authority)/mlflow/v1.0\(workspace)?"),
                 "status": .null, "errorMessage": .null, "properties": .null, "port": .null,
             ],
             "Studio": [

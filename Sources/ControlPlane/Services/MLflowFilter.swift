@@ -45,7 +45,9 @@ struct MLflowFilter: Sendable {
         var tokens: [Token] = []
         var index = text.startIndex
         func peek(_ offset: Int) -> Character? {
-            text.index(index, offsetBy: offset, limitedBy: text.endIndex).flatMap { $0 < text.endIndex ? text[$0] : nil }
+            text.index(index, offsetBy: offset, limitedBy: text.endIndex).flatMap {
+                $0 < text.endIndex ? text[$0] : nil
+            }
         }
         while index < text.endIndex {
             let character = text[index]
@@ -88,7 +90,9 @@ struct MLflowFilter: Sendable {
         guard ["=", "!=", "<", "<=", ">", ">=", "LIKE", "ILIKE", "IN", "NOT IN"].contains(symbol) else {
             throw problem(text, "the operator '\(symbol)' is not known")
         }
-        if symbol.hasSuffix("IN") { return Comparison(field: field, symbol: symbol, value: .list(try list(&tokens, text))) }
+        if symbol.hasSuffix("IN") {
+            return Comparison(field: field, symbol: symbol, value: .list(try list(&tokens, text)))
+        }
         switch tokens.popFirst() {
         case .quoted(let value, _)?: return Comparison(field: field, symbol: symbol, value: .text(value))
         case .word(let word)?:
@@ -166,7 +170,9 @@ struct MLflowFilter: Sendable {
         }
     }
 
-    /// SQL's LIKE: `%` any text, `_` one character. Two pointers, no recursion, so that no pattern is slow.
+    /// SQL's LIKE, with `%` for any text and `_` for one character.
+    ///
+    /// Two pointers, no recursion, so that no pattern is slow.
     static func like(_ text: String, _ pattern: String) -> Bool {
         let text = Array(text), pattern = Array(pattern)
         var t = 0, p = 0, star = -1, mark = 0

@@ -36,7 +36,9 @@ struct MLflowRegistry {
         let container = try model(body, t)
         let source = body["source"]?.stringValue ?? ""
         let number = container[property: "nextVersion"]?.stringValue ?? "1"
-        var properties: [String: JSON] = ["tags": JSON(MLflowRegistry.map(body["tags"])), "properties": [:], "flavors": [:]]
+        var properties: [String: JSON] = [
+            "tags": JSON(MLflowRegistry.map(body["tags"])), "properties": [:], "flavors": [:],
+        ]
         let address = try sourceAddress(source, t)
         let folder = address.asFolder
         let isMLflow = try t.blob(folder.container, folder.name + "MLmodel") != nil
@@ -47,7 +49,12 @@ struct MLflowRegistry {
         if let text = body["description"]?.stringValue { properties["description"] = .string(text) }
         if let model = body["model_id"]?.stringValue { properties["properties"] = ["mlflow.modelId": .string(model)] }
         var result = try AssetService.put(
-            t, service.scope, .models, name: name, version: number, body: ["properties": .object(properties)],
+            t,
+            service.scope,
+            .models,
+            name: name,
+            version: number,
+            body: ["properties": .object(properties)],
             base: service.core.publicURL
         ).document
         result.hidden["source"] = .string(source)
@@ -61,12 +68,21 @@ struct MLflowRegistry {
             return BlobAddress(container: service.scope.artifactContainer, name: String(path))
         }
         if source.hasPrefix("models:/m-") || source.hasPrefix("models:/m_") {
-            let model = try LoggedModels(service: service).find(["model_id": .string(String(source.dropFirst("models:/".count)))], t)
-            return BlobAddress(container: service.scope.artifactContainer, name: model.body["folder"]?.stringValue ?? "")
+            let model = try LoggedModels(service: service).find(
+                ["model_id": .string(String(source.dropFirst("models:/".count)))],
+                t
+            )
+            return BlobAddress(
+                container: service.scope.artifactContainer,
+                name: model.body["folder"]?.stringValue ?? ""
+            )
         }
         if source.hasPrefix("azureml://"), let run = ARMPath.value(of: "runs", in: source) {
             let path = source.components(after: "/artifacts")
-            return BlobAddress(container: service.scope.artifactContainer, name: Scope.runFolder(run) + path.drop { $0 == "/" })
+            return BlobAddress(
+                container: service.scope.artifactContainer,
+                name: Scope.runFolder(run) + path.drop { $0 == "/" }
+            )
         }
         guard case .blob(let address) = try Places(scope: service.scope).resolve(source, target: "source", t) else {
             throw ARMError.invalid("source", "Model source '\(source)' is outside this server.")
@@ -96,7 +112,8 @@ struct MLflowRegistry {
             "name": .string(model.name), "creation_timestamp": JSON(Int(model.createdAt * 1000)),
             "last_updated_timestamp": JSON(Int(model.updatedAt * 1000)),
             "description": model[property: "description"] ?? "", "latest_versions": .array(try latest(model, t)),
-            "tags": tags(model), "aliases": .array(aliases.map { ["alias": .string($0.key), "version": .string($0.value)] }),
+            "tags": tags(model),
+            "aliases": .array(aliases.map { ["alias": .string($0.key), "version": .string($0.value)] }),
         ]
     }
 
@@ -107,7 +124,8 @@ struct MLflowRegistry {
             "name": .string(name), "version": .string(version.name),
             "creation_timestamp": JSON(Int(version.createdAt * 1000)),
             "last_updated_timestamp": JSON(Int(version.updatedAt * 1000)),
-            "current_stage": version[property: "stage"] ?? "None", "description": version[property: "description"] ?? "",
+            "current_stage": version[property: "stage"] ?? "None",
+            "description": version[property: "description"] ?? "",
             "source": version.hidden["source"] ?? version[property: "modelUri"] ?? "", "status": "READY",
             "run_id": version[property: "jobName"] ?? "", "tags": tags(version), "aliases": JSON(own),
         ]

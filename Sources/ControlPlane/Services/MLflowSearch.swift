@@ -39,7 +39,9 @@ enum MLflowSearch {
         let directions = order.map(\.isAscending)
         let sorted = found.sorted { a, b in
             for (index, isAscending) in directions.enumerated() {
-                if let before = SortKey.precedes(a.keys[index], b.keys[index], isAscending: isAscending) { return before }
+                if let before = SortKey.precedes(a.keys[index], b.keys[index], isAscending: isAscending) {
+                    return before
+                }
             }
             let times = (a.run.startTime ?? 0, b.run.startTime ?? 0)
             return times.0 != times.1 ? times.0 > times.1 : a.run.id < b.run.id
@@ -102,7 +104,8 @@ struct RunValues {
 
     init(_ run: RunRecord, _ t: Transaction) throws {
         self.run = run
-        metrics = Dictionary(try t.latestMetrics(run.id).compactMap { metric in metric.value.map { (metric.key, $0) } }) { _, last in last }
+        metrics = Dictionary(try t.latestMetrics(run.id).compactMap { metric in metric.value.map { (metric.key, $0) } })
+        { _, last in last }
         params = Dictionary(try t.params(run.id).map { ($0.key, $0.value) }) { _, last in last }
         tags = Dictionary(try t.tags(run.id).map { ($0.key, $0.value) }) { _, last in last }
     }

@@ -16,14 +16,16 @@ struct MLflowService: Sendable {
             "experiment_id": .string(String(experiment.id)), "name": .string(experiment.name),
             "artifact_location": .string("mlflow-artifacts:/Experiment/\(experiment.id)"),
             "lifecycle_stage": .string(experiment.lifecycle), "creation_time": JSON(experiment.createdAt),
-            "last_update_time": JSON(experiment.updatedAt), "tags": MLflowService.pairs(try t.experimentTags(experiment.id)),
+            "last_update_time": JSON(experiment.updatedAt),
+            "tags": MLflowService.pairs(try t.experimentTags(experiment.id)),
         ]
     }
 
     func info(_ run: RunRecord) -> JSON {
         var info: [String: JSON] = [
             "run_id": .string(run.id), "run_uuid": .string(run.id), "run_name": .string(run.name),
-            "experiment_id": .string(String(run.experiment)), "user_id": .string(run.userId), "status": .string(run.status),
+            "experiment_id": .string(String(run.experiment)), "user_id": .string(run.userId),
+            "status": .string(run.status),
             "artifact_uri": .string(artifactURI(run)), "lifecycle_stage": .string(run.lifecycle),
         ]
         if let start = run.startTime { info["start_time"] = JSON(start) }
@@ -60,7 +62,8 @@ struct MLflowService: Sendable {
             return "mlflow-artifacts:/" + Scope.runFolder(run.id).dropLast()
         }
         let experiment = run.extra["experimentName"]?.stringValue ?? String(run.experiment)
-        return "azureml://\(core.authority)/mlflow/v2.0\(scope.id)/experiments/\(percentEncoded(experiment))/runs/\(run.id)/artifacts"
+        return
+            "azureml://\(core.authority)/mlflow/v2.0\(scope.id)/experiments/\(percentEncoded(experiment))/runs/\(run.id)/artifacts"
     }
 
     // MARK: Finding
@@ -88,7 +91,10 @@ struct MLflowService: Sendable {
             throw ARMError(403, "PERMISSION_DENIED", "The token of run '\(own.name)' may not write to run '\(id)'.")
         }
         if needsActive, run.lifecycle != "active" {
-            throw ARMError.invalid("run_id", "The run \(id) must be in the 'active' state. Current state is \(run.lifecycle).")
+            throw ARMError.invalid(
+                "run_id",
+                "The run \(id) must be in the 'active' state. Current state is \(run.lifecycle)."
+            )
         }
         return run
     }
@@ -98,23 +104,41 @@ struct MLflowService: Sendable {
     func createRun(_ body: JSON, _ t: Transaction) throws -> RunRecord {
         let experiment = try experiment(MLflowService.text(body["experiment_id"]) ?? "0", t)
         guard experiment.lifecycle == "active" else {
-            throw ARMError.invalid("experiment_id", "The experiment \(experiment.id) must be in the 'active' state. Current state is deleted.")
+            throw ARMError.invalid(
+                "experiment_id",
+                "The experiment \(experiment.id) must be in the 'active' state. Current state is deleted."
+            )
         }
         let tags = MLflowService.readPairs(body["tags"])
-        let name = body["run_name"]?.stringValue ?? tags.first { $0.key == "mlflow.runName" }?.value ?? RunNames.random()
+        let name =
+            body["run_name"]?.stringValue ?? tags.first { $0.key == "mlflow.runName" }?.value ?? RunNames.random()
         let run = RunRecord(
-            id: RandomText.hex(16), workspace: scope.key, experiment: experiment.id, name: name, status: "RUNNING",
-            startTime: MLflowService.integer(body["start_time"]) ?? Int(nowSeconds() * 1000), endTime: nil,
-            lifecycle: "active", userId: body["user_id"]?.stringValue ?? caller.subject, owner: caller.run?.name ?? "",
-            extra: ["experimentName": .string(experiment.name)], createdAt: nowSeconds())
+            id: RandomText.hex(16),
+            workspace: scope.key,
+            experiment: experiment.id,
+            name: name,
+            status: "RUNNING",
+            startTime: MLflowService.integer(body["start_time"]) ?? Int(nowSeconds() * 1000),
+            endTime: nil,
+            lifecycle: "active",
+            userId: body["user_id"]?.stringValue ?? caller.subject,
+            owner: caller.run?.name ?? "",
+            extra: ["experimentName": .string(experiment.name)],
+            createdAt: nowSeconds()
+        )
         try t.insert(run)
         for tag in tags { try t.setTag(run.id, key: tag.key, value: tag.value) }
-        if !tags.contains(where: { $0.key == "mlflow.runName" }) { try t.setTag(run.id, key: "mlflow.runName", value: name) }
+        if !tags.contains(where: { $0.key == "mlflow.runName" }) {
+            try t.setTag(run.id, key: "mlflow.runName", value: name)
+        }
         if let own = caller.run {
             // A child run's artifacts are written with the parent's token.
             try t.grant(
-                Caller.runSubject(workspace: own.workspace, name: own.name), container: scope.artifactContainer,
-                prefix: Scope.runFolder(run.id), canWrite: true)
+                Caller.runSubject(workspace: own.workspace, name: own.name),
+                container: scope.artifactContainer,
+                prefix: Scope.runFolder(run.id),
+                canWrite: true
+            )
         }
         return run
     }
@@ -135,7 +159,9 @@ struct MLflowService: Sendable {
 
     func logBatch(_ body: JSON, _ t: Transaction) throws {
         let run = try writableRun(MLflowService.runID(body), t)
-        for param in MLflowService.readPairs(body["params"]) { try t.logParam(run.id, key: param.key, value: param.value) }
+        for param in MLflowService.readPairs(body["params"]) {
+            try t.logParam(run.id, key: param.key, value: param.value)
+        }
         for metric in body["metrics"]?.arrayValue ?? [] { try t.log(run.id, try MLflowService.readMetric(metric)) }
         for tag in MLflowService.readPairs(body["tags"]) { try t.setTag(run.id, key: tag.key, value: tag.value) }
     }
@@ -162,12 +188,19 @@ struct MLflowService: Sendable {
         case let number?: value = number.doubleValue
         }
         guard let value else {
-            throw ARMError.invalid("value", "Metric '\(key)' has the value \(json["value"]?.text ?? "null"), which is no number.")
+            throw ARMError.invalid(
+                "value",
+                "Metric '\(key)' has the value \(json["value"]?.text ?? "null"), which is no number."
+            )
         }
-        let text = value.isNaN ? "NaN" : value == .infinity ? "Infinity" : value == -.infinity ? "-Infinity" : "\(value)"
+        let text =
+            value.isNaN ? "NaN" : value == .infinity ? "Infinity" : value == -.infinity ? "-Infinity" : "\(value)"
         return MetricRecord(
-            key: key, text: text, timestamp: integer(json["timestamp"]) ?? Int(nowSeconds() * 1000),
-            step: integer(json["step"]) ?? 0)
+            key: key,
+            text: text,
+            timestamp: integer(json["timestamp"]) ?? Int(nowSeconds() * 1000),
+            step: integer(json["step"]) ?? 0
+        )
     }
 
     static func integer(_ json: JSON?) -> Int? { json?.intValue ?? json?.stringValue.flatMap { Int($0) } }
@@ -183,8 +216,12 @@ struct MLflowService: Sendable {
 
 /// Names for runs that were given none.
 enum RunNames {
-    private static let first = ["amber", "bold", "calm", "deft", "eager", "fair", "green", "keen", "lucid", "merry", "noble", "quick"]
-    private static let second = ["anchor", "bow", "cove", "drift", "float", "gale", "harbor", "keel", "mast", "oar", "reef", "sail"]
+    private static let first = [
+        "amber", "bold", "calm", "deft", "eager", "fair", "green", "keen", "lucid", "merry", "noble", "quick",
+    ]
+    private static let second = [
+        "anchor", "bow", "cove", "drift", "float", "gale", "harbor", "keel", "mast", "oar", "reef", "sail",
+    ]
 
     static func random() -> String {
         "\(first.randomElement() ?? "calm")-\(second.randomElement() ?? "sail")-\(Int.random(in: 100...999))"

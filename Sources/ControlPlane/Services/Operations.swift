@@ -7,7 +7,12 @@ enum Operations {
 
     static func start(_ t: Transaction, id: String, resource: String) throws {
         var document = Document(
-            kind: .operation, id: key(id), parent: "", name: id, body: ["status": "InProgress", "resource": .string(resource)])
+            kind: .operation,
+            id: key(id),
+            parent: "",
+            name: id,
+            body: ["status": "InProgress", "resource": .string(resource)]
+        )
         try t.put(&document)
     }
 

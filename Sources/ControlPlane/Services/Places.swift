@@ -26,11 +26,14 @@ struct Places {
         if lower.hasPrefix("http://") || lower.hasPrefix("https://") { return .external(uri) }
         throw ARMError.invalid(
             target,
-            "'\(uri)' has a form that is not offered; use azureml://datastores/D/paths/P, azureml://jobs/J/outputs/O/paths/P, azureml:NAME:VERSION, runs:/RUN/PATH or an http(s) address.")
+            "'\(uri)' has a form that is not offered; use azureml://datastores/D/paths/P, azureml://jobs/J/outputs/O/paths/P, azureml:NAME:VERSION, runs:/RUN/PATH or an http(s) address."
+        )
     }
 
     private func resolveURI(_ uri: String, target: String, _ t: Transaction) throws -> Place {
-        let segments = uri.dropFirst("azureml://".count).split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        let segments = uri.dropFirst("azureml://".count).split(separator: "/", omittingEmptySubsequences: false).map(
+            String.init
+        )
         func rest(after word: String) -> (name: String, path: String)? {
             guard let index = segments.firstIndex(where: { $0.lowercased() == word }), index + 1 < segments.count else {
                 return nil
@@ -40,31 +43,53 @@ struct Places {
             return (segments[index + 1], path.joined(separator: "/"))
         }
         if let (name, path) = rest(after: "datastores") { return .blob(try datastore(name, path, target: target, t)) }
-        if let (_, _) = rest(after: "jobs"), let (output, path) = rest(after: "outputs"), let job = rest(after: "jobs")?.name {
+        if let (_, _) = rest(after: "jobs"), let (output, path) = rest(after: "outputs"),
+            let job = rest(after: "jobs")?.name
+        {
             return .blob(try jobOutput(job, output, path, target: target, t))
         }
         if segments.first?.lowercased() == "artifacts", let (origin, path) = rest(after: "artifacts") {
             return .blob(BlobAddress(container: scope.artifactContainer, name: origin + "/" + path))
         }
         throw ARMError.invalid(
-            target, "'\(uri)' is not understood; use azureml://datastores/D/paths/P or azureml://jobs/J/outputs/O/paths/P.")
+            target,
+            "'\(uri)' is not understood; use azureml://datastores/D/paths/P or azureml://jobs/J/outputs/O/paths/P."
+        )
     }
 
     private func datastore(_ name: String, _ path: String, target: String, _ t: Transaction) throws -> BlobAddress {
         guard let document = try t.find(scope.id + "/datastores/" + name) else {
             throw ARMError(
-                400, "DatastoreNotFound", "Datastore '\(name)' does not exist in workspace '\(scope.name)'; the default one is workspaceblobstore.",
-                target: target)
+                400,
+                "DatastoreNotFound",
+                "Datastore '\(name)' does not exist in workspace '\(scope.name)'; the default one is workspaceblobstore.",
+                target: target
+            )
         }
-        guard document.hidden["isBuiltIn"] == true, let container = document[property: "containerName"]?.stringValue else {
-            throw ARMError.invalid(target, "Datastore '\(name)' is outside this control plane; its files cannot be delivered to pods yet.")
+        guard document.hidden["isBuiltIn"] == true, let container = document[property: "containerName"]?.stringValue
+        else {
+            throw ARMError.invalid(
+                target,
+                "Datastore '\(name)' is outside this control plane; its files cannot be delivered to pods yet."
+            )
         }
         return BlobAddress(container: container, name: path)
     }
 
-    private func jobOutput(_ job: String, _ output: String, _ path: String, target: String, _ t: Transaction) throws -> BlobAddress {
+    private func jobOutput(
+        _ job: String,
+        _ output: String,
+        _ path: String,
+        target: String,
+        _ t: Transaction
+    ) throws -> BlobAddress {
         guard let document = try t.find(scope.id + "/jobs/" + job) else {
-            throw ARMError(400, "JobNotFound", "Job '\(job)' does not exist in workspace '\(scope.name)'.", target: target)
+            throw ARMError(
+                400,
+                "JobNotFound",
+                "Job '\(job)' does not exist in workspace '\(scope.name)'.",
+                target: target
+            )
         }
         if ["artifacts", "default"].contains(output.lowercased()) {
             return try artifact(document.name, path, t)
@@ -72,7 +97,11 @@ struct Places {
         guard let uri = document.hidden[path: "outputs", output]?.stringValue, let folder = BlobAddress(url: uri) else {
             let known = ["artifacts"] + (document.hidden["outputs"]?.objectValue ?? [:]).keys.sorted()
             throw ARMError(
-                400, "OutputNotFound", "Job '\(job)' has no output '\(output)'; it has \(known.joined(separator: ", ")).", target: target)
+                400,
+                "OutputNotFound",
+                "Job '\(job)' has no output '\(output)'; it has \(known.joined(separator: ", ")).",
+                target: target
+            )
         }
         return path.isEmpty ? folder : folder.appending(path)
     }
@@ -85,7 +114,9 @@ struct Places {
         return try artifact(run, parts.count > 1 ? parts[1] : "", t)
     }
 
-    /// A path among a run's artifacts. MLflow 3 keeps models apart from them, so a name that is no folder may be a model's.
+    /// A path among a run's artifacts.
+    ///
+    /// MLflow 3 keeps models apart from them, so a name that is no folder may be a model's.
     private func artifact(_ run: String, _ path: String, _ t: Transaction) throws -> BlobAddress {
         let address = BlobAddress(container: scope.artifactContainer, name: Scope.runFolder(run) + path)
         let parts = path.split(separator: "/", maxSplits: 1).map(String.init)
@@ -104,7 +135,12 @@ struct Places {
             let id = scope.id + "/\(kind.rawValue)/\(parts[0])/versions/\(parts[1])"
             if try t.find(id) != nil { return try asset(id, target: target, t) }
         }
-        throw ARMError(400, "AssetNotFound", "'\(reference)' is neither a data asset nor a model of workspace '\(scope.name)'.", target: target)
+        throw ARMError(
+            400,
+            "AssetNotFound",
+            "'\(reference)' is neither a data asset nor a model of workspace '\(scope.name)'.",
+            target: target
+        )
     }
 
     private func asset(_ id: String, target: String, _ t: Transaction) throws -> Place {
@@ -122,7 +158,8 @@ struct Places {
     func uri(_ address: BlobAddress, base: String) -> String {
         let names = [scope.blobContainer: "workspaceblobstore", scope.artifactContainer: "workspaceartifactstore"]
         guard let datastore = names[address.container] else { return address.url(base: base) }
-        return "azureml://subscriptions/\(scope.subscription)/resourcegroups/\(scope.resourceGroup)/workspaces/\(scope.name)"
+        return
+            "azureml://subscriptions/\(scope.subscription)/resourcegroups/\(scope.resourceGroup)/workspaces/\(scope.name)"
             + "/datastores/\(datastore)/paths/\(address.name)"
     }
 

@@ -31,8 +31,11 @@ struct RunHistory: Sendable {
                 }
             }
             return Entry(
-                run: run, job: try t.find(JobService.id(scope, id)),
-                tags: Dictionary(try t.tags(id).map { ($0.key, $0.value) }) { _, last in last }, logs: logs)
+                run: run,
+                job: try t.find(JobService.id(scope, id)),
+                tags: Dictionary(try t.tags(id).map { ($0.key, $0.value) }) { _, last in last },
+                logs: logs
+            )
         }
     }
 
@@ -42,12 +45,20 @@ struct RunHistory: Sendable {
         for blob in entry.logs {
             let address = BlobAddress(container: blob.container, name: blob.name)
             let signature = core.signatures.query(
-                container: blob.container, prefix: blob.name, permissions: "r", lifetime: 3600)
-            files[String(blob.name.dropFirst(root.count))] = .string(address.url(base: core.publicURL) + "?" + signature)
+                container: blob.container,
+                prefix: blob.name,
+                permissions: "r",
+                lifetime: 3600
+            )
+            files[String(blob.name.dropFirst(root.count))] = .string(
+                address.url(base: core.publicURL) + "?" + signature
+            )
         }
         var body = summary(entry)
         body["logFiles"] = .object(files)
-        body["warnings"] = .array((entry.job?.hidden["notes"]?.stringArray ?? []).map { ["source": "control plane", "message": .string($0)] })
+        body["warnings"] = .array(
+            (entry.job?.hidden["notes"]?.stringArray ?? []).map { ["source": "control plane", "message": .string($0)] }
+        )
         body["inputs"] = entry.job?[property: "inputs"] ?? [:]
         return body
     }
@@ -91,7 +102,8 @@ struct RunHistory: Sendable {
             // Data types are answered as they are sent, model types in run history's own words: clients look for exactly these.
             let words = ["custom_model": "CustomModel", "mlflow_model": "MLFlowModel", "triton_model": "TritonModel"]
             outputs[name] = [
-                "assetId": .string("azureml://jobs/\(job.name)/outputs/\(name)"), "type": .string(words[type.lowercased()] ?? type.lowercased()),
+                "assetId": .string("azureml://jobs/\(job.name)/outputs/\(name)"),
+                "type": .string(words[type.lowercased()] ?? type.lowercased()),
             ]
         }
         return .object(outputs)
@@ -100,7 +112,9 @@ struct RunHistory: Sendable {
     /// Merges what a PATCH may change.
     func patch(_ scope: Scope, _ id: String, _ body: JSON) async throws {
         try await core.store.write { t in
-            guard var run = try t.run(id), run.workspace == scope.key else { throw ARMError.resourceNotFound("Run", id) }
+            guard var run = try t.run(id), run.workspace == scope.key else {
+                throw ARMError.resourceNotFound("Run", id)
+            }
             var job = try t.find(JobService.id(scope, id))
             if let hidden = body["hidden"]?.boolValue {
                 job?[property: "isArchived"] = .bool(hidden)
@@ -116,7 +130,9 @@ struct RunHistory: Sendable {
                 job?[property: "tags", key] = text.map(JSON.string)
                 if let text { try t.setTag(id, key: key, value: text) } else { try t.removeTag(id, key: key) }
             }
-            for (key, value) in body["properties"]?.objectValue ?? [:] { job?[property: "properties", key] = value.isNull ? nil : value }
+            for (key, value) in body["properties"]?.objectValue ?? [:] {
+                job?[property: "properties", key] = value.isNull ? nil : value
+            }
             if var job { try t.put(&job) }
             try t.update(run)
         }

@@ -17,12 +17,22 @@ struct WorkspaceService: Sendable {
     func ensureDefault() async throws {
         let connection = core.connection
         _ = try await create(
-            subscription: connection.subscriptionId, group: connection.resourceGroup, name: connection.workspace,
-            body: .object([:]), isDefault: true)
+            subscription: connection.subscriptionId,
+            group: connection.resourceGroup,
+            name: connection.workspace,
+            body: .object([:]),
+            isDefault: true
+        )
     }
 
     /// Creates a workspace or updates what may change; the second value says whether it is new.
-    func create(subscription: String, group: String, name: String, body: JSON, isDefault: Bool = false) async throws
+    func create(
+        subscription: String,
+        group: String,
+        name: String,
+        body: JSON,
+        isDefault: Bool = false
+    ) async throws
         -> (document: Document, isNew: Bool)
     {
         try WorkspaceService.checkName(name)
@@ -37,11 +47,15 @@ struct WorkspaceService: Sendable {
             }
             let tag = isDefault ? "" : "-" + String(RandomText.sha256(id.lowercased()).prefix(12))
             var document = Document(
-                kind: .workspace, id: id, parent: WorkspaceService.parent(subscription: subscription, group: group),
-                name: name, body: ["properties": [:], "tags": [:]],
+                kind: .workspace,
+                id: id,
+                parent: WorkspaceService.parent(subscription: subscription, group: group),
+                name: name,
+                body: ["properties": [:], "tags": [:]],
                 hidden: [
                     "artifactContainer": .string("azureml" + tag), "blobContainer": .string("azureml-blobstore" + tag),
-                ])
+                ]
+            )
             document[property: "workspaceId"] = .string(RandomText.uuid(of: id.lowercased()))
             document[property: "friendlyName"] = .string(name)
             WorkspaceService.merge(body, into: &document)
@@ -64,7 +78,9 @@ struct WorkspaceService: Sendable {
     func delete(_ scope: Scope) async throws {
         guard scope.key != core.connection.workspaceID.lowercased() else {
             throw ARMError.conflict(
-                "WorkspaceInUse", "Workspace '\(scope.name)' belongs to the instance itself; stop the instance to remove it.")
+                "WorkspaceInUse",
+                "Workspace '\(scope.name)' belongs to the instance itself; stop the instance to remove it."
+            )
         }
         try await core.store.write { t in
             for kind in [DocumentKind.onlineEndpoint, .job] {
@@ -72,10 +88,13 @@ struct WorkspaceService: Sendable {
                 guard left.isEmpty else {
                     throw ARMError.conflict(
                         "WorkspaceInUse",
-                        "Workspace '\(scope.name)' still has \(left.count) active items of kind \(kind.rawValue), such as '\(left[0].name)'; end or delete them first.")
+                        "Workspace '\(scope.name)' still has \(left.count) active items of kind \(kind.rawValue), such as '\(left[0].name)'; end or delete them first."
+                    )
                 }
             }
-            for kind in DocumentKind.allCases { for document in try t.list(kind, parent: scope.id) { try t.remove(document.id) } }
+            for kind in DocumentKind.allCases {
+                for document in try t.list(kind, parent: scope.id) { try t.remove(document.id) }
+            }
             try t.remove(scope.id)
         }
     }
@@ -108,7 +127,8 @@ struct WorkspaceService: Sendable {
             "mlFlowTrackingUri": .string("azureml://" + core.authority + "/mlflow/v1.0" + scope.id),
             "storageAccount": .string(base + "Microsoft.Storage/storageAccounts/store"),
             "keyVault": .string(base + "Microsoft.KeyVault/vaults/outrigger"),
-            "applicationInsights": .null, "containerRegistry": .null, "hbiWorkspace": properties["hbiWorkspace"] ?? false,
+            "applicationInsights": .null, "containerRegistry": .null,
+            "hbiWorkspace": properties["hbiWorkspace"] ?? false,
             "publicNetworkAccess": properties["publicNetworkAccess"] ?? "Enabled", "v1LegacyMode": false,
             "tenantId": .string(core.connection.tenant),
         ]
@@ -121,21 +141,32 @@ struct WorkspaceService: Sendable {
         let fits = name.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "_") }
         guard fits, (2...64).contains(name.count) else {
             throw ARMError.invalid(
-                "name", "Workspace name '\(name)' is not allowed; use 2 to 64 letters, digits, '-' and '_'.")
+                "name",
+                "Workspace name '\(name)' is not allowed; use 2 to 64 letters, digits, '-' and '_'."
+            )
         }
     }
 
     private static func addDatastores(_ t: Transaction, _ scope: Scope) throws {
-        let stores = [("workspaceblobstore", scope.blobContainer, true), ("workspaceartifactstore", scope.artifactContainer, false)]
+        let stores = [
+            ("workspaceblobstore", scope.blobContainer, true),
+            ("workspaceartifactstore", scope.artifactContainer, false),
+        ]
         for (name, container, isDefault) in stores {
             var document = Document(
-                kind: .datastore, id: scope.id + "/datastores/" + name, parent: scope.id, name: name,
+                kind: .datastore,
+                id: scope.id + "/datastores/" + name,
+                parent: scope.id,
+                name: name,
                 body: [
                     "properties": [
-                        "datastoreType": "AzureBlob", "containerName": .string(container), "isDefault": .bool(isDefault),
+                        "datastoreType": "AzureBlob", "containerName": .string(container),
+                        "isDefault": .bool(isDefault),
                         "protocol": "https", "credentials": ["credentialsType": "Sas"],
                     ]
-                ], hidden: ["isBuiltIn": true])
+                ],
+                hidden: ["isBuiltIn": true]
+            )
             try t.put(&document)
         }
     }

@@ -25,7 +25,9 @@ struct BlobRecord: Sendable {
 extension Transaction {
     func blob(_ container: String, _ name: String) throws -> BlobRecord? {
         try Row.fetchOne(
-            db, sql: "SELECT * FROM blob WHERE container = ? AND name = ?", arguments: [container, name]
+            db,
+            sql: "SELECT * FROM blob WHERE container = ? AND name = ?",
+            arguments: [container, name]
         ).map(Transaction.blob)
     }
 
@@ -39,7 +41,8 @@ extension Transaction {
             arguments: [
                 blob.container, blob.name, blob.file, blob.size, blob.kind.rawValue, blob.contentType,
                 JSON(blob.metadata).text, blob.etag, blob.createdAt, blob.updatedAt,
-            ])
+            ]
+        )
     }
 
     /// The file that the blob used, to be removed after the commit.
@@ -50,7 +53,12 @@ extension Transaction {
     }
 
     /// Blobs whose names start with `prefix` and come after `marker`, in the order of their bytes.
-    func blobs(_ container: String, prefix: String, after marker: String? = nil, limit: Int = 5000) throws -> [BlobRecord] {
+    func blobs(
+        _ container: String,
+        prefix: String,
+        after marker: String? = nil,
+        limit: Int = 5000
+    ) throws -> [BlobRecord] {
         let end = prefix + "\u{10FFFF}"
         return try Row.fetchAll(
             db,
@@ -76,23 +84,30 @@ extension Transaction {
                 INSERT INTO blobGrant (subject, container, prefix, canWrite) VALUES (?, ?, ?, ?)
                 ON CONFLICT DO UPDATE SET canWrite = max(canWrite, excluded.canWrite)
                 """,
-            arguments: [subject, container, prefix, canWrite])
+            arguments: [subject, container, prefix, canWrite]
+        )
     }
 
     func revoke(_ subject: String) throws {
         try db.execute(sql: "DELETE FROM blobGrant WHERE subject = ?", arguments: [subject])
     }
 
-    /// Whether a workload may read or write a blob. A granted prefix without a final slash is one blob, or the folder of
+    /// Whether a workload may read or write a blob.
+    ///
+    /// A granted prefix without a final slash is one blob, or the folder of
     /// that name.
     func isGranted(_ subject: String, container: String, blob: String, write: Bool) throws -> Bool {
         let rows = try Row.fetchAll(
-            db, sql: "SELECT prefix, canWrite FROM blobGrant WHERE subject = ? AND container = ?",
-            arguments: [subject, container])
+            db,
+            sql: "SELECT prefix, canWrite FROM blobGrant WHERE subject = ? AND container = ?",
+            arguments: [subject, container]
+        )
         return rows.contains { row in
             let prefix: String = row["prefix"]
             let canWrite: Bool = row["canWrite"]
-            let fits = prefix.isEmpty || blob == prefix || blob + "/" == prefix || blob.hasPrefix(prefix.hasSuffix("/") ? prefix : prefix + "/")
+            let fits =
+                prefix.isEmpty || blob == prefix || blob + "/" == prefix
+                || blob.hasPrefix(prefix.hasSuffix("/") ? prefix : prefix + "/")
             return fits && (canWrite || !write)
         }
     }
@@ -100,9 +115,16 @@ extension Transaction {
     private static func blob(_ row: Row) -> BlobRecord {
         let kind: String = row["kind"]
         return BlobRecord(
-            container: row["container"], name: row["name"], file: row["file"], size: row["size"],
-            kind: BlobRecord.Kind(rawValue: kind) ?? .block, contentType: row["contentType"],
-            metadata: parsed(row["metadata"]).stringMap ?? [:], etag: row["etag"], createdAt: row["createdAt"],
-            updatedAt: row["updatedAt"])
+            container: row["container"],
+            name: row["name"],
+            file: row["file"],
+            size: row["size"],
+            kind: BlobRecord.Kind(rawValue: kind) ?? .block,
+            contentType: row["contentType"],
+            metadata: parsed(row["metadata"]).stringMap ?? [:],
+            etag: row["etag"],
+            createdAt: row["createdAt"],
+            updatedAt: row["updatedAt"]
+        )
     }
 }

@@ -22,7 +22,11 @@ extension Transaction {
 
     /// Notes that an object of a cluster must be brought in line with its document; work of the same key falls together.
     func enqueue(
-        _ key: String, cluster: String, resource: String, namespace: String, name: String,
+        _ key: String,
+        cluster: String,
+        resource: String,
+        namespace: String,
+        name: String,
         action: OutboxItem.Action = .apply
     ) throws {
         try db.execute(
@@ -30,17 +34,26 @@ extension Transaction {
                 INSERT INTO outbox (key, cluster, resource, namespace, name, action, version) VALUES (?, ?, ?, ?, ?, ?, 1)
                 ON CONFLICT (key) DO UPDATE SET action = excluded.action, version = version + 1, attempts = 0, error = NULL
                 """,
-            arguments: [key.lowercased(), cluster, resource, namespace, name, action.rawValue])
+            arguments: [key.lowercased(), cluster, resource, namespace, name, action.rawValue]
+        )
         touched.insert(Transaction.outboxTopic)
     }
 
     func outbox(cluster: String) throws -> [OutboxItem] {
-        try Row.fetchAll(db, sql: "SELECT * FROM outbox WHERE cluster = ? ORDER BY rowid", arguments: [cluster]).map { row in
+        try Row.fetchAll(db, sql: "SELECT * FROM outbox WHERE cluster = ? ORDER BY rowid", arguments: [cluster]).map {
+            row in
             let action: String = row["action"]
             return OutboxItem(
-                key: row["key"], cluster: row["cluster"], resource: row["resource"], namespace: row["namespace"],
-                name: row["name"], action: OutboxItem.Action(rawValue: action) ?? .apply, version: row["version"],
-                attempts: row["attempts"], error: row["error"])
+                key: row["key"],
+                cluster: row["cluster"],
+                resource: row["resource"],
+                namespace: row["namespace"],
+                name: row["name"],
+                action: OutboxItem.Action(rawValue: action) ?? .apply,
+                version: row["version"],
+                attempts: row["attempts"],
+                error: row["error"]
+            )
         }
     }
 
@@ -56,6 +69,7 @@ extension Transaction {
     func fail(_ item: OutboxItem, _ error: String) throws {
         try db.execute(
             sql: "UPDATE outbox SET attempts = attempts + 1, error = ? WHERE key = ? AND version = ?",
-            arguments: [error, item.key, item.version])
+            arguments: [error, item.key, item.version]
+        )
     }
 }

@@ -24,7 +24,9 @@ struct RunRecord: Sendable {
     var createdAt: Double
 }
 
-/// One logged value. `text` keeps the exact number, also NaN and infinities.
+/// One logged value.
+///
+/// `text` keeps the exact number, also NaN and infinities.
 struct MetricRecord: Sendable, Hashable {
     var key: String
     var text: String
@@ -45,28 +47,45 @@ struct ExperimentRecord: Sendable {
 
 extension Transaction {
     func experiment(_ workspace: String, id: Int) throws -> ExperimentRecord? {
-        try Row.fetchOne(db, sql: "SELECT * FROM experiment WHERE workspace = ? AND id = ?", arguments: [workspace, id])
-            .map(Transaction.experiment)
+        try Row.fetchOne(
+            db,
+            sql: "SELECT * FROM experiment WHERE workspace = ? AND id = ?",
+            arguments: [workspace, id]
+        )
+        .map(Transaction.experiment)
     }
 
     func experiment(_ workspace: String, name: String) throws -> ExperimentRecord? {
         try Row.fetchOne(
-            db, sql: "SELECT * FROM experiment WHERE workspace = ? AND name = ?", arguments: [workspace, name]
+            db,
+            sql: "SELECT * FROM experiment WHERE workspace = ? AND name = ?",
+            arguments: [workspace, name]
         ).map(Transaction.experiment)
     }
 
     func experiments(_ workspace: String) throws -> [ExperimentRecord] {
-        try Row.fetchAll(db, sql: "SELECT * FROM experiment WHERE workspace = ? ORDER BY id DESC", arguments: [workspace])
-            .map(Transaction.experiment)
+        try Row.fetchAll(
+            db,
+            sql: "SELECT * FROM experiment WHERE workspace = ? ORDER BY id DESC",
+            arguments: [workspace]
+        )
+        .map(Transaction.experiment)
     }
 
     func createExperiment(_ workspace: String, name: String) throws -> ExperimentRecord {
         let now = Int(nowSeconds() * 1000)
         try db.execute(
-            sql: "INSERT INTO experiment (workspace, name, lifecycle, createdAt, updatedAt) VALUES (?, ?, 'active', ?, ?)",
-            arguments: [workspace, name, now, now])
+            sql:
+                "INSERT INTO experiment (workspace, name, lifecycle, createdAt, updatedAt) VALUES (?, ?, 'active', ?, ?)",
+            arguments: [workspace, name, now, now]
+        )
         return ExperimentRecord(
-            id: Int(db.lastInsertedRowID), name: name, lifecycle: "active", createdAt: now, updatedAt: now)
+            id: Int(db.lastInsertedRowID),
+            name: name,
+            lifecycle: "active",
+            createdAt: now,
+            updatedAt: now
+        )
     }
 
     /// The experiment of this name, made when it is missing.
@@ -77,7 +96,8 @@ extension Transaction {
     func update(_ experiment: ExperimentRecord) throws {
         try db.execute(
             sql: "UPDATE experiment SET name = ?, lifecycle = ?, updatedAt = ? WHERE id = ?",
-            arguments: [experiment.name, experiment.lifecycle, Int(nowSeconds() * 1000), experiment.id])
+            arguments: [experiment.name, experiment.lifecycle, Int(nowSeconds() * 1000), experiment.id]
+        )
     }
 
     func run(_ id: String) throws -> RunRecord? {
@@ -85,8 +105,12 @@ extension Transaction {
     }
 
     func runs(experiment: Int) throws -> [RunRecord] {
-        try Row.fetchAll(db, sql: "SELECT * FROM run WHERE experiment = ? ORDER BY createdAt DESC, id", arguments: [experiment])
-            .map(Transaction.run)
+        try Row.fetchAll(
+            db,
+            sql: "SELECT * FROM run WHERE experiment = ? ORDER BY createdAt DESC, id",
+            arguments: [experiment]
+        )
+        .map(Transaction.run)
     }
 
     func insert(_ run: RunRecord) throws {
@@ -98,7 +122,8 @@ extension Transaction {
             arguments: [
                 run.id, run.workspace, run.experiment, run.name, run.status, run.startTime, run.endTime, run.lifecycle,
                 run.userId, run.owner, run.extra.text, run.createdAt,
-            ])
+            ]
+        )
     }
 
     func update(_ run: RunRecord) throws {
@@ -109,7 +134,8 @@ extension Transaction {
                 """,
             arguments: [
                 run.name, run.status, run.startTime, run.endTime, run.lifecycle, run.extra.text, run.experiment, run.id,
-            ])
+            ]
+        )
     }
 
     /// Removes a run with everything logged to it.
@@ -123,7 +149,8 @@ extension Transaction {
     func log(_ run: String, _ metric: MetricRecord) throws {
         try db.execute(
             sql: "INSERT OR IGNORE INTO metric (run, key, value, text, timestamp, step) VALUES (?, ?, ?, ?, ?, ?)",
-            arguments: [run, metric.key, finite(metric), metric.text, metric.timestamp, metric.step])
+            arguments: [run, metric.key, finite(metric), metric.text, metric.timestamp, metric.step]
+        )
         // The latest value is the one of the highest step, then time, then size.
         try db.execute(
             sql: """
@@ -132,7 +159,8 @@ extension Transaction {
                     timestamp = excluded.timestamp, step = excluded.step
                 WHERE (excluded.step, excluded.timestamp) >= (step, timestamp)
                 """,
-            arguments: [run, metric.key, finite(metric), metric.text, metric.timestamp, metric.step])
+            arguments: [run, metric.key, finite(metric), metric.text, metric.timestamp, metric.step]
+        )
     }
 
     private func finite(_ metric: MetricRecord) -> Double? { metric.value.flatMap { $0.isFinite ? $0 : nil } }
@@ -161,10 +189,16 @@ extension Transaction {
 
     /// A parameter is written once; the same value again is no error.
     func logParam(_ run: String, key: String, value: String) throws {
-        let old = try String.fetchOne(db, sql: "SELECT value FROM param WHERE run = ? AND key = ?", arguments: [run, key])
+        let old = try String.fetchOne(
+            db,
+            sql: "SELECT value FROM param WHERE run = ? AND key = ?",
+            arguments: [run, key]
+        )
         if let old, old != value {
             throw ARMError.invalid(
-                key, "Changing param values is not allowed. Param with key='\(key)' was already logged with value='\(old)' for run ID='\(run)'. Attempted logging new value '\(value)'.")
+                key,
+                "Changing param values is not allowed. Param with key='\(key)' was already logged with value='\(old)' for run ID='\(run)'. Attempted logging new value '\(value)'."
+            )
         }
         if old == nil {
             try db.execute(sql: "INSERT INTO param (run, key, value) VALUES (?, ?, ?)", arguments: [run, key, value])
@@ -173,8 +207,10 @@ extension Transaction {
 
     func setTag(_ run: String, key: String, value: String) throws {
         try db.execute(
-            sql: "INSERT INTO runTag (run, key, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
-            arguments: [run, key, value])
+            sql:
+                "INSERT INTO runTag (run, key, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+            arguments: [run, key, value]
+        )
     }
 
     func removeTag(_ run: String, key: String) throws {
@@ -183,7 +219,9 @@ extension Transaction {
 
     func experimentTags(_ experiment: Int) throws -> [(key: String, value: String)] {
         try Row.fetchAll(
-            db, sql: "SELECT key, value FROM experimentTag WHERE experiment = ? ORDER BY key", arguments: [experiment]
+            db,
+            sql: "SELECT key, value FROM experimentTag WHERE experiment = ? ORDER BY key",
+            arguments: [experiment]
         ).map { row in (row["key"], row["value"]) }
     }
 
@@ -191,14 +229,20 @@ extension Transaction {
         try db.execute(sql: "DELETE FROM experimentTag WHERE experiment = ? AND key = ?", arguments: [experiment, key])
         if let value {
             try db.execute(
-                sql: "INSERT INTO experimentTag (experiment, key, value) VALUES (?, ?, ?)", arguments: [experiment, key, value])
+                sql: "INSERT INTO experimentTag (experiment, key, value) VALUES (?, ?, ?)",
+                arguments: [experiment, key, value]
+            )
         }
     }
 
     private static func experiment(_ row: Row) -> ExperimentRecord {
         ExperimentRecord(
-            id: row["id"], name: row["name"], lifecycle: row["lifecycle"], createdAt: row["createdAt"],
-            updatedAt: row["updatedAt"])
+            id: row["id"],
+            name: row["name"],
+            lifecycle: row["lifecycle"],
+            createdAt: row["createdAt"],
+            updatedAt: row["updatedAt"]
+        )
     }
 
     private static func metric(_ row: Row) -> MetricRecord {
@@ -207,8 +251,18 @@ extension Transaction {
 
     private static func run(_ row: Row) -> RunRecord {
         RunRecord(
-            id: row["id"], workspace: row["workspace"], experiment: row["experiment"], name: row["name"],
-            status: row["status"], startTime: row["startTime"], endTime: row["endTime"], lifecycle: row["lifecycle"],
-            userId: row["userId"], owner: row["owner"], extra: parsed(row["extra"]), createdAt: row["createdAt"])
+            id: row["id"],
+            workspace: row["workspace"],
+            experiment: row["experiment"],
+            name: row["name"],
+            status: row["status"],
+            startTime: row["startTime"],
+            endTime: row["endTime"],
+            lifecycle: row["lifecycle"],
+            userId: row["userId"],
+            owner: row["owner"],
+            extra: parsed(row["extra"]),
+            createdAt: row["createdAt"]
+        )
     }
 }

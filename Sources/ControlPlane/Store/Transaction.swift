@@ -2,7 +2,9 @@ internal import ControlPlaneAPI
 internal import GRDB
 internal import KubeCore
 
-/// The database inside one transaction. Not to be kept beyond it.
+/// The database inside one transaction.
+///
+/// Not to be kept beyond it.
 final class Transaction {
     let db: Database
     /// Topics to announce when the transaction has been committed.
@@ -37,7 +39,8 @@ final class Transaction {
             arguments: [
                 document.key, document.id, document.kind.rawValue, document.parent, document.name, document.body.text,
                 document.hidden.text, document.version, document.createdAt, document.updatedAt,
-            ])
+            ]
+        )
         touched.insert(document.kind.rawValue)
     }
 
@@ -51,7 +54,11 @@ final class Transaction {
 
     /// Newest first when `newestFirst`, else oldest first.
     func list(
-        _ kind: DocumentKind, parent: String, newestFirst: Bool = false, limit: Int = -1, offset: Int = 0
+        _ kind: DocumentKind,
+        parent: String,
+        newestFirst: Bool = false,
+        limit: Int = -1,
+        offset: Int = 0
     ) throws -> [Document] {
         let order = newestFirst ? "DESC" : "ASC"
         return try Row.fetchAll(
@@ -67,14 +74,18 @@ final class Transaction {
     /// All documents of a kind, whatever holds them.
     func listAll(_ kind: DocumentKind) throws -> [Document] {
         try Row.fetchAll(
-            db, sql: "SELECT * FROM document WHERE kind = ? ORDER BY createdAt, rowid", arguments: [kind.rawValue]
+            db,
+            sql: "SELECT * FROM document WHERE kind = ? ORDER BY createdAt, rowid",
+            arguments: [kind.rawValue]
         ).map(Transaction.document)
     }
 
     func count(_ kind: DocumentKind, parent: String) throws -> Int {
         try Int.fetchOne(
-            db, sql: "SELECT count(*) FROM document WHERE kind = ? AND parent = ?",
-            arguments: [kind.rawValue, parent.lowercased()]) ?? 0
+            db,
+            sql: "SELECT count(*) FROM document WHERE kind = ? AND parent = ?",
+            arguments: [kind.rawValue, parent.lowercased()]
+        ) ?? 0
     }
 
     func setting(_ name: String) throws -> String? {
@@ -83,15 +94,22 @@ final class Transaction {
 
     func set(_ name: String, _ value: String) throws {
         try db.execute(
-            sql: "INSERT INTO setting (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            arguments: [name, value])
+            sql:
+                "INSERT INTO setting (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            arguments: [name, value]
+        )
     }
 
     private static func document(_ row: Row) -> Document {
         let kind: String = row["kind"]
         var document = Document(
-            kind: DocumentKind(rawValue: kind) ?? .operation, id: row["id"], parent: row["parent"], name: row["name"],
-            body: parsed(row["body"]), hidden: parsed(row["hidden"]))
+            kind: DocumentKind(rawValue: kind) ?? .operation,
+            id: row["id"],
+            parent: row["parent"],
+            name: row["name"],
+            body: parsed(row["body"]),
+            hidden: parsed(row["hidden"])
+        )
         document.version = row["version"]
         document.createdAt = row["createdAt"]
         document.updatedAt = row["updatedAt"]

@@ -45,23 +45,26 @@ struct ClusterObjects: Sendable {
 
     private static func labels(_ scope: Scope, compute: String) -> [String: String] {
         [
-            MLLabels.workspace: label(scope.name), MLLabels.compute: label(compute), MLLabels.managedBy: "outrigger",
-            MLLabels.resourceGroup: label(scope.resourceGroup), MLLabels.subscription: label(scope.subscription),
+            MLLabels.workspace: ObjectNames.labelValue(scope.name), MLLabels.compute: ObjectNames.labelValue(compute),
+            MLLabels.managedBy: "outrigger",
+            MLLabels.resourceGroup: ObjectNames.labelValue(scope.resourceGroup),
+            MLLabels.subscription: ObjectNames.labelValue(scope.subscription),
         ]
     }
-
-    /// A label's value: at most 63 characters.
-    private static func label(_ text: String) -> String { ObjectNames.label(text, limit: 63) }
 
     private static func job(_ job: Document, _ core: Core, _ t: Transaction) throws -> Source? {
         guard !JobState.isEnded(job) else { return nil }
         let scope = try scope(job, t)
         let plan = try JobPlan.make(job, scope, core, t)
         var labels = labels(scope, compute: plan.compute.name)
-        labels[MLLabels.runID] = label(job.name)
+        labels[MLLabels.runID] = ObjectNames.labelValue(job.name)
         return Source(
-            document: job, spec: try JSON(encoding: plan.spec), labels: labels, secretName: JobPlan.tokenSecret(job.name),
-            secret: .runToken(workspace: scope.key, job: job.name, timeout: plan.spec.timeoutSeconds))
+            document: job,
+            spec: try JSON(encoding: plan.spec),
+            labels: labels,
+            secretName: JobPlan.tokenSecret(job.name),
+            secret: .runToken(workspace: scope.key, job: job.name, timeout: plan.spec.timeoutSeconds)
+        )
     }
 
     private static func endpoint(_ endpoint: Document, _ t: Transaction) throws -> Source? {
@@ -72,16 +75,30 @@ struct ClusterObjects: Sendable {
             return map.compactMapValues(\.intValue)
         }
         let spec = OnlineEndpointSpec(
-            workspace: WorkspaceReference(subscriptionId: scope.subscription, resourceGroup: scope.resourceGroup, name: scope.name),
-            compute: compute, authMode: endpoint[property: "authMode"]?.stringValue?.lowercased() == "amltoken" ? "AMLToken" : "Key",
-            keysSecret: EndpointService.keysSecret(endpoint.name), traffic: percents("traffic"),
-            mirrorTraffic: percents("mirrorTraffic"), description: endpoint[property: "description"]?.stringValue)
+            workspace: WorkspaceReference(
+                subscriptionId: scope.subscription,
+                resourceGroup: scope.resourceGroup,
+                name: scope.name
+            ),
+            compute: compute,
+            authMode: endpoint[property: "authMode"]?.stringValue?.lowercased() == "amltoken" ? "AMLToken" : "Key",
+            keysSecret: EndpointService.keysSecret(endpoint.name),
+            traffic: percents("traffic"),
+            mirrorTraffic: percents("mirrorTraffic"),
+            description: endpoint[property: "description"]?.stringValue
+        )
         var labels = labels(scope, compute: compute)
         labels[MLLabels.endpoint] = endpoint.name
         return Source(
-            document: endpoint, spec: try JSON(encoding: spec), labels: labels, secretName: spec.keysSecret,
+            document: endpoint,
+            spec: try JSON(encoding: spec),
+            labels: labels,
+            secretName: spec.keysSecret,
             secret: .keys(
-                primary: endpoint.hidden["primaryKey"]?.stringValue ?? "", secondary: endpoint.hidden["secondaryKey"]?.stringValue ?? ""))
+                primary: endpoint.hidden["primaryKey"]?.stringValue ?? "",
+                secondary: endpoint.hidden["secondaryKey"]?.stringValue ?? ""
+            )
+        )
     }
 
     private static func deployment(_ deployment: Document, _ core: Core, _ t: Transaction) throws -> Source? {
@@ -92,8 +109,12 @@ struct ClusterObjects: Sendable {
         labels[MLLabels.endpoint] = plan.spec.endpointName
         labels[MLLabels.deployment] = plan.spec.deploymentName
         return Source(
-            document: deployment, spec: try JSON(encoding: plan.spec), labels: labels,
-            secretName: plan.spec.controlPlane.tokenSecret, secret: .deploymentToken(id: deployment.id))
+            document: deployment,
+            spec: try JSON(encoding: plan.spec),
+            labels: labels,
+            secretName: plan.spec.controlPlane.tokenSecret,
+            secret: .deploymentToken(id: deployment.id)
+        )
     }
 
     static func make(_ source: Source, _ item: OutboxItem, _ core: Core) async throws -> ClusterObjects {
@@ -105,21 +126,38 @@ struct ClusterObjects: Sendable {
             }
         let generation = source.document.hidden["generation"]?.intValue ?? 0
         let object = KubeObject(
-            type, namespace: item.namespace, name: item.name, labels: source.labels,
-            annotations: [generationAnnotation: String(generation)], body: ["spec": source.spec])
+            type,
+            namespace: item.namespace,
+            name: item.name,
+            labels: source.labels,
+            annotations: [generationAnnotation: String(generation)],
+            body: ["spec": source.spec]
+        )
         var data: [String: String] = [:]
         switch source.secret {
         case .runToken(let workspace, let job, let timeout):
             data["token"] = try await core.tokens.runToken(
-                workspace: workspace, name: job, audience: core.publicURL, lifetime: RunTokens.lifetime(timeout: timeout))
+                workspace: workspace,
+                name: job,
+                audience: core.publicURL,
+                lifetime: RunTokens.lifetime(timeout: timeout)
+            )
         case .deploymentToken(let id):
-            data["token"] = try await core.tokens.deploymentToken(id: id, audience: core.publicURL, lifetime: 30 * 86400)
+            data["token"] = try await core.tokens.deploymentToken(
+                id: id,
+                audience: core.publicURL,
+                lifetime: 30 * 86400
+            )
         case .keys(let primary, let secondary):
             data = ["primaryKey": primary, "secondaryKey": secondary]
         }
         let secret = KubeObject(
-            .secrets, namespace: item.namespace, name: source.secretName, labels: source.labels,
-            body: ["type": "Opaque", "data": JSON(data.mapValues { Data($0.utf8).base64EncodedString() })])
+            .secrets,
+            namespace: item.namespace,
+            name: source.secretName,
+            labels: source.labels,
+            body: ["type": "Opaque", "data": JSON(data.mapValues { Data($0.utf8).base64EncodedString() })]
+        )
         return ClusterObjects(object: object.json, secret: (source.secretName, secret.json))
     }
 
@@ -129,7 +167,10 @@ struct ClusterObjects: Sendable {
         case .onlineEndpoint: return (MLResources.onlineEndpoints.plural, document.name)
         case .onlineDeployment:
             let endpoint = document.hidden["endpoint"]?.stringValue ?? ""
-            return (MLResources.onlineDeployments.plural, OnlineDeploymentSpec.objectName(endpoint: endpoint, deployment: document.name))
+            return (
+                MLResources.onlineDeployments.plural,
+                OnlineDeploymentSpec.objectName(endpoint: endpoint, deployment: document.name)
+            )
         default: return (MLResources.amlJobs.plural, JobPlan.objectName(document.name))
         }
     }
@@ -138,12 +179,18 @@ struct ClusterObjects: Sendable {
     static func enqueue(_ t: Transaction, _ document: Document, action: OutboxItem.Action = .apply) throws {
         let (resource, name) = place(document)
         try t.enqueue(
-            document.key, cluster: document.hidden["cluster"]?.stringValue ?? "", resource: resource,
-            namespace: document.hidden["namespace"]?.stringValue ?? "default", name: name, action: action)
+            document.key,
+            cluster: document.hidden["cluster"]?.stringValue ?? "",
+            resource: resource,
+            namespace: document.hidden["namespace"]?.stringValue ?? "default",
+            name: name,
+            action: action
+        )
     }
 
     /// Name of the Secret that belongs to an object, for its deletion.
     static func secretName(_ item: OutboxItem) -> String {
-        item.resource == MLResources.onlineEndpoints.plural ? EndpointService.keysSecret(item.name) : item.name + "-token"
+        item.resource == MLResources.onlineEndpoints.plural
+            ? EndpointService.keysSecret(item.name) : item.name + "-token"
     }
 }

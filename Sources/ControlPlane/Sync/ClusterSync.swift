@@ -38,7 +38,10 @@ struct ClusterSync: Sendable {
                     if try await pushAll() { break }
                 } catch {
                     if Task.isCancelled { return }
-                    core.logger.error("reading the outbox failed", metadata: ["cluster": "\(target.name)", "error": "\(error)"])
+                    core.logger.error(
+                        "reading the outbox failed",
+                        metadata: ["cluster": "\(target.name)", "error": "\(error)"]
+                    )
                 }
                 do { try await Task.sleep(for: delay.next()) } catch { return }
             }
@@ -70,7 +73,9 @@ struct ClusterSync: Sendable {
 
     private func push(_ item: OutboxItem) async throws {
         let path = "/v1/namespaces/\(item.namespace)/"
-        guard item.action == .apply, let source = try await core.store.read({ t in try ClusterObjects.source(item, core, t) }) else {
+        guard item.action == .apply,
+            let source = try await core.store.read({ t in try ClusterObjects.source(item, core, t) })
+        else {
             if item.action == .delete { try await delete(item) }
             return
         }
@@ -99,9 +104,12 @@ struct ClusterSync: Sendable {
         let target = target
         return try await core.store.read { t in
             try t.listAll(.extension).contains { document in
-                let cluster = ARMPath.value(of: "connectedClusters", in: document.id) ?? ARMPath.value(of: "managedClusters", in: document.id)
+                let cluster =
+                    ARMPath.value(of: "connectedClusters", in: document.id)
+                    ?? ARMPath.value(of: "managedClusters", in: document.id)
                 return cluster?.lowercased() == target.name.lowercased()
-                    && ARMPath.value(of: "resourceGroups", in: document.id)?.lowercased() == target.resourceGroup.lowercased()
+                    && ARMPath.value(of: "resourceGroups", in: document.id)?.lowercased()
+                        == target.resourceGroup.lowercased()
             }
         }
     }
@@ -112,13 +120,17 @@ struct ClusterSync: Sendable {
     }
 
     private static func code(_ error: APIError) -> String {
-        error.isNotFound && error.kind == "namespaces" ? "NamespaceNotFound" : error.reason == .invalid ? "InvalidSpec" : "ClusterRefused"
+        error.isNotFound && error.kind == "namespaces"
+            ? "NamespaceNotFound" : error.reason == .invalid ? "InvalidSpec" : "ClusterRefused"
     }
 
     private func refuse(_ item: OutboxItem, _ error: ErrorDetail) async throws {
         core.logger.warning(
             "the cluster refused an object",
-            metadata: ["cluster": "\(target.name)", "kind": "\(item.resource)", "name": "\(item.name)", "error": "\(error)"])
+            metadata: [
+                "cluster": "\(target.name)", "kind": "\(item.resource)", "name": "\(item.name)", "error": "\(error)",
+            ]
+        )
         try await core.store.write { t in
             try t.finish(item)
             guard let document = try t.find(item.key) else { return }
@@ -131,12 +143,18 @@ struct ClusterSync: Sendable {
         if item.error != text {
             core.logger.warning(
                 "sending to the cluster failed",
-                metadata: ["cluster": "\(target.name)", "kind": "\(item.resource)", "name": "\(item.name)", "error": "\(error)"])
+                metadata: [
+                    "cluster": "\(target.name)", "kind": "\(item.resource)", "name": "\(item.name)",
+                    "error": "\(error)",
+                ]
+            )
         }
         let name = target.name
         try await core.store.write { t in
             try t.fail(item, text)
-            guard item.error != text, var job = try t.find(item.key), job.kind == .job, !JobState.isEnded(job) else { return }
+            guard item.error != text, var job = try t.find(item.key), job.kind == .job, !JobState.isEnded(job) else {
+                return
+            }
             job[property: "statusMessage"] = .string("Waiting for cluster '\(name)': \(text).")
             try t.put(&job)
         }
@@ -157,7 +175,11 @@ struct ClusterSync: Sendable {
                         return
                     }
                     guard let change = line["object"] else { return }
-                    if let key = try await take(change, type: line["type"]?.stringValue ?? "", resource: line["resource"]?.stringValue ?? "") {
+                    if let key = try await take(
+                        change,
+                        type: line["type"]?.stringValue ?? "",
+                        resource: line["resource"]?.stringValue ?? ""
+                    ) {
                         seen.insert(key)
                     }
                 }
@@ -166,7 +188,10 @@ struct ClusterSync: Sendable {
                 pause = .seconds(1)
             } catch {
                 if Task.isCancelled { return }
-                core.logger.debug("the watch of the gateway ended", metadata: ["cluster": "\(target.name)", "error": "\(error)"])
+                core.logger.debug(
+                    "the watch of the gateway ended",
+                    metadata: ["cluster": "\(target.name)", "error": "\(error)"]
+                )
             }
             if seen.isSynced { delay = Backoff() }
             do { try await Task.sleep(for: pause ?? delay.next()) } catch { return }

@@ -10,7 +10,11 @@ struct DeploymentLogs: Sendable {
 
     func text(_ deployment: Document, tail: Int?, container: String) async throws -> String {
         guard let gateway = gateways[deployment.hidden["cluster"]?.stringValue ?? ""] else {
-            throw ARMError(503, "ClusterNotFound", "Deployment '\(deployment.name)': its cluster is not known any more.")
+            throw ARMError(
+                503,
+                "ClusterNotFound",
+                "Deployment '\(deployment.name)': its cluster is not known any more."
+            )
         }
         let namespace = deployment.hidden["namespace"]?.stringValue ?? "default"
         let endpoint = deployment.hidden["endpoint"]?.stringValue ?? ""

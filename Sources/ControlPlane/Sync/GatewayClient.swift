@@ -73,7 +73,9 @@ actor GatewayClient {
         let connection = try await connect()
         do {
             let response = try await connection.client.execute(
-                try request(connection, "GET", "/v1/watch"), deadline: .distantFuture)
+                try request(connection, "GET", "/v1/watch"),
+                deadline: .distantFuture
+            )
             guard response.status.code < 400 else {
                 throw GatewayClient.error(try await response.body.collect(upTo: 1 << 20), Int(response.status.code))
             }
@@ -86,7 +88,9 @@ actor GatewayClient {
                     if !line.allSatisfy({ $0 == 13 || $0 == 32 }) { try await each(try JSON(parsing: line)) }
                 }
                 buffer.discardReadBytes()
-                guard buffer.readableBytes < 32 << 20 else { throw APIError.badRequest("a line of the watch is longer than 32 MiB") }
+                guard buffer.readableBytes < 32 << 20 else {
+                    throw APIError.badRequest("a line of the watch is longer than 32 MiB")
+                }
             }
         } catch {
             await reset()
@@ -134,21 +138,29 @@ actor GatewayClient {
         // Another caller may have connected while this one waited for the API.
         if let connection { return connection }
         let made = Connection(
-            client: HTTPClient(configuration: configuration), base: "https://\(GatewayClient.host):\(port)",
-            token: token.trimmingCharacters(in: .whitespacesAndNewlines))
+            client: HTTPClient(configuration: configuration),
+            base: "https://\(GatewayClient.host):\(port)",
+            token: token.trimmingCharacters(in: .whitespacesAndNewlines)
+        )
         connection = made
         return made
     }
 
     private static func value(_ secret: KubeObject, _ key: String) -> String? {
         if let text = secret["stringData", key]?.stringValue { return text }
-        guard let encoded = secret["data", key]?.stringValue, let data = Data(base64Encoded: encoded) else { return nil }
+        guard let encoded = secret["data", key]?.stringValue, let data = Data(base64Encoded: encoded) else {
+            return nil
+        }
         return String(decoding: data, as: UTF8.self)
     }
 
     private static func error(_ bytes: ByteBuffer, _ code: Int) -> APIError {
         guard let status = try? JSON(parsing: bytes.readableBytesView), status["message"] != nil else {
-            return APIError(code: code, reason: .unknown, message: "the gateway answered \(code): \(String(buffer: bytes).prefix(300))")
+            return APIError(
+                code: code,
+                reason: .unknown,
+                message: "the gateway answered \(code): \(String(buffer: bytes).prefix(300))"
+            )
         }
         return APIError(status: status, code: code)
     }

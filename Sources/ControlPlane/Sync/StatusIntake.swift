@@ -8,7 +8,8 @@ enum StatusIntake {
     /// ARM id of the document that a custom resource belongs to.
     static func documentID(_ object: KubeObject, resource: String) -> String? {
         guard let spec = object["spec"], let workspace = spec["workspace"],
-            let subscription = workspace["subscriptionId"]?.stringValue, let group = workspace["resourceGroup"]?.stringValue,
+            let subscription = workspace["subscriptionId"]?.stringValue,
+            let group = workspace["resourceGroup"]?.stringValue,
             let name = workspace["name"]?.stringValue
         else { return nil }
         let base = WorkspaceReference(subscriptionId: subscription, resourceGroup: group, name: name).armID
@@ -16,7 +17,8 @@ enum StatusIntake {
         case MLResources.amlJobs.plural: return spec["jobId"]?.stringValue.map { base + "/jobs/" + $0 }
         case MLResources.onlineEndpoints.plural: return base + "/onlineEndpoints/" + object.name
         case MLResources.onlineDeployments.plural:
-            guard let endpoint = spec["endpointName"]?.stringValue, let deployment = spec["deploymentName"]?.stringValue else { return nil }
+            guard let endpoint = spec["endpointName"]?.stringValue, let deployment = spec["deploymentName"]?.stringValue
+            else { return nil }
             return base + "/onlineEndpoints/\(endpoint)/deployments/\(deployment)"
         default: return nil
         }
@@ -76,7 +78,9 @@ enum StatusIntake {
     /// The failure in one piece: the reason, the exit code and the end of the output.
     private static func error(_ status: AmlJobStatus) -> ErrorDetail {
         var message = status.message ?? "The job failed."
-        if let code = status.exitCode, !message.contains("exit code") { message += " The command ended with exit code \(code)." }
+        if let code = status.exitCode, !message.contains("exit code") {
+            message += " The command ended with exit code \(code)."
+        }
         if let tail = status.logTail, !tail.isEmpty { message += "\nLast lines of the output:\n" + tail }
         return ErrorDetail(code: status.reason ?? "JobFailed", message: message)
     }
@@ -107,10 +111,15 @@ enum StatusIntake {
     private static func endpoint(_ t: Transaction, _ endpoint: Document, _ status: OnlineEndpointStatus) throws {
         var endpoint = endpoint
         let before = endpoint.body
-        if endpoint.hidden["isDeleting"] != true { endpoint[property: "provisioningState"] = .string(status.provisioningState) }
+        if endpoint.hidden["isDeleting"] != true {
+            endpoint[property: "provisioningState"] = .string(status.provisioningState)
+        }
         if let uri = status.scoringUri { endpoint[property: "scoringUri"] = .string(uri) }
         if let uri = status.swaggerUri { endpoint[property: "swaggerUri"] = .string(uri) }
-        let failure = status.provisioningState == "Failed" ? ErrorDetail(code: status.reason ?? "EndpointFailed", message: status.message ?? "The endpoint failed.") : nil
+        let failure =
+            status.provisioningState == "Failed"
+            ? ErrorDetail(code: status.reason ?? "EndpointFailed", message: status.message ?? "The endpoint failed.")
+            : nil
         endpoint[property: "error"] = failure?.json
         endpoint[property: "statusMessage"] = status.message.map(JSON.string)
         if endpoint.body != before { try t.put(&endpoint) }
@@ -120,7 +129,9 @@ enum StatusIntake {
     private static func deployment(_ t: Transaction, _ deployment: Document, _ status: OnlineDeploymentStatus) throws {
         var deployment = deployment
         let before = deployment
-        if deployment.hidden["isDeleting"] != true { deployment[property: "provisioningState"] = .string(status.provisioningState) }
+        if deployment.hidden["isDeleting"] != true {
+            deployment[property: "provisioningState"] = .string(status.provisioningState)
+        }
         deployment[property: "statusMessage"] = status.message.map(JSON.string)
         if let replicas = status.replicas { deployment[property: "replicas"] = JSON(replicas) }
         if let ready = status.readyReplicas { deployment[property: "readyReplicas"] = JSON(ready) }
@@ -137,7 +148,9 @@ enum StatusIntake {
     }
 
     private static func finish(_ t: Transaction, _ document: Document, state: String, _ failure: ErrorDetail?) throws {
-        guard document.hidden["isDeleting"] != true, let operation = document.hidden["operation"]?.stringValue else { return }
+        guard document.hidden["isDeleting"] != true, let operation = document.hidden["operation"]?.stringValue else {
+            return
+        }
         if state == "Succeeded" { try Operations.finish(t, id: operation, error: nil) }
         if let failure { try Operations.finish(t, id: operation, error: failure) }
     }
@@ -149,15 +162,25 @@ enum StatusIntake {
         switch document.kind {
         case .job:
             guard !JobState.isEnded(document) else { return }
-            if document.hidden["isCancelRequested"] == true { return try end(t, document, status: "Canceled", error: nil) }
+            if document.hidden["isCancelRequested"] == true {
+                return try end(t, document, status: "Canceled", error: nil)
+            }
             try end(
-                t, document, status: "Failed",
-                error: ErrorDetail(code: "JobDeletedOnCluster", message: "The job's AmlJob was deleted from the cluster before the job had ended."))
+                t,
+                document,
+                status: "Failed",
+                error: ErrorDetail(
+                    code: "JobDeletedOnCluster",
+                    message: "The job's AmlJob was deleted from the cluster before the job had ended."
+                )
+            )
         case .onlineEndpoint, .onlineDeployment:
             if document.hidden["isDeleting"] == true {
                 try t.remove(document.id)
                 if document.kind == .onlineDeployment { try t.revoke(Caller.deploymentSubject(id: document.id)) }
-                if let operation = document.hidden["operation"]?.stringValue { try Operations.finish(t, id: operation, error: nil) }
+                if let operation = document.hidden["operation"]?.stringValue {
+                    try Operations.finish(t, id: operation, error: nil)
+                }
                 return
             }
             // Somebody removed it on the cluster; what users asked for is put back.
@@ -177,6 +200,8 @@ enum StatusIntake {
         document[property: "error"] = error.json
         document[property: "statusMessage"] = .string(error.message)
         try t.put(&document)
-        if let operation = document.hidden["operation"]?.stringValue { try Operations.finish(t, id: operation, error: error) }
+        if let operation = document.hidden["operation"]?.stringValue {
+            try Operations.finish(t, id: operation, error: error)
+        }
     }
 }

@@ -7,7 +7,7 @@ struct ComponentReadiness: Sendable, Equatable {
     /// `2/3 ready: pod azureml-fe-v2-x: container azureml-fe-v2: CrashLoopBackOff, exit code 1`.
     var message: String
 
-    /// - Parameter pods: pods of the component.
+    /// `pods`: pods of the component.
     static func evaluate(name: String, deployment: KubeObject?, pods: [KubeObject]) -> ComponentReadiness {
         guard let deployment else { return ComponentReadiness(name: name, isReady: false, message: "not there yet") }
         let wanted = deployment["spec", "replicas"]?.intValue ?? 1
@@ -50,14 +50,17 @@ struct ComponentReadiness: Sendable, Equatable {
             if let waiting = status[path: "state", "waiting"] {
                 let reason = waiting["reason"]?.stringValue ?? "waiting"
                 if reason == "PodInitializing" { continue }
-                return start + container + ": " + ([reason, waiting["message"]?.stringValue] + [lastExit(status)])
+                return start + container + ": "
+                    + ([reason, waiting["message"]?.stringValue] + [lastExit(status)])
                     .compactMap { $0 }.filter { !$0.isEmpty }.joined(separator: ", ")
             }
             if let ended = status[path: "state", "terminated"] {
                 if ended["exitCode"]?.intValue == 0, ended["reason"]?.stringValue == "Completed" { continue }
                 return start + container + " ended: " + exit(ended)
             }
-            if let last = lastExit(status) { return start + container + ": runs again, not ready yet; last time " + last }
+            if let last = lastExit(status) {
+                return start + container + ": runs again, not ready yet; last time " + last
+            }
             return start + container + ": runs, not ready yet"
         }
         if let reason = pod["status", "reason"]?.stringValue {

@@ -5,8 +5,10 @@ package import Logging
 internal import ServiceLifecycle
 internal import Synchronization
 
-/// Keeps the extensions of one cluster as the control plane wants them: installs, updates, removes, restores what was changed by
-/// hand, and reports. State is the cluster's; it may be killed at any time.
+/// Keeps the extensions of one cluster as the control plane wants them: installs, updates, removes, restores what was
+/// changed by hand, and reports.
+///
+/// State is the cluster's; it may be killed at any time.
 package final class ExtensionAgent: Service {
     private let link: any ExtensionLink
     private let logger: Logger
@@ -18,7 +20,7 @@ package final class ExtensionAgent: Service {
     private let controller: Controller
     private let desired: DesiredSet
 
-    /// - Parameter api: the cluster's API, with the rights to make everything that components need.
+    /// `api`: the cluster's API, with the rights to make everything that components need.
     package init(link: any ExtensionLink, api: any ResourceAPI, profile: ClusterProfile, logger: Logger) {
         var logger = logger
         logger[metadataKey: "component"] = "extension-agent"
@@ -27,14 +29,28 @@ package final class ExtensionAgent: Service {
         let namespace = ExtensionRenderer.namespace
         let ours = "\(ExtensionRenderer.managedByLabel)=\(ExtensionRenderer.fieldManager)"
         let deployments = Informer(
-            api: api, type: .deployments, namespace: namespace, labelSelector: ours, logger: logger)
+            api: api,
+            type: .deployments,
+            namespace: namespace,
+            labelSelector: ours,
+            logger: logger
+        )
         let services = Informer(api: api, type: .services, namespace: namespace, labelSelector: ours, logger: logger)
         let pods = Informer(
-            api: api, type: .pods, namespace: namespace, labelSelector: "ml.azure.com/amlarc-system=true", logger: logger)
+            api: api,
+            type: .pods,
+            namespace: namespace,
+            labelSelector: "ml.azure.com/amlarc-system=true",
+            logger: logger
+        )
         pods.addIndex("component") { [$0.labels[ExtensionRenderer.componentLabel] ?? ""] }
         let nodes = Informer(api: api, type: .nodes, logger: logger)
         let reconciler = ExtensionReconciler(
-            api: api, profile: profile, reporter: ExtensionReporter(link: link), logger: logger)
+            api: api,
+            profile: profile,
+            reporter: ExtensionReporter(link: link),
+            logger: logger
+        )
         let desired = DesiredSet()
         controller = Controller(name: "extension", workers: 1, logger: logger) { key in
             guard let wanted = desired.extension(key.name) else {
@@ -47,8 +63,10 @@ package final class ExtensionAgent: Service {
                 return renderer.components.map { component in
                     let name = renderer.name(component)
                     return ComponentReadiness.evaluate(
-                        name: name, deployment: deployments.get(ObjectKey(namespace: namespace, name: name)),
-                        pods: pods.list(index: "component", value: name))
+                        name: name,
+                        deployment: deployments.get(ObjectKey(namespace: namespace, name: name)),
+                        pods: pods.list(index: "component", value: name)
+                    )
                 }
             }
         }
@@ -92,7 +110,9 @@ package final class ExtensionAgent: Service {
     package func run() async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             let manager = ControllerManager(
-                informers: [deployments, services, pods, nodes], controllers: [controller])
+                informers: [deployments, services, pods, nodes],
+                controllers: [controller]
+            )
             group.addTask { try await manager.run() }
             group.addTask { await self.follow() }
             try await group.waitForAll()

@@ -13,8 +13,10 @@ struct ExtensionChecks {
             return !taints.contains { $0["key"]?.stringValue?.hasPrefix("node-role.kubernetes.io/") == true }
         }
         return ClusterFacts(
-            clusterType: clusterType.lowercased() == ClusterFacts.ClusterType.managed.rawValue.lowercased() ? .managed : .connected,
-            nodeCount: nodes.count)
+            clusterType: clusterType.lowercased() == ClusterFacts.ClusterType.managed.rawValue.lowercased()
+                ? .managed : .connected,
+            nodeCount: nodes.count
+        )
     }
 
     /// Another extension of this type that is on the cluster already.
@@ -27,8 +29,11 @@ struct ExtensionChecks {
         let type = inventory.clusterType ?? desired.clusterType
         guard name != desired.name || type != desired.clusterType else { return nil }
         return SettingProblem(
-            .alreadyInstalled, "name", "extension '\(name)' (\(type)) is on this cluster already, and there can be one only",
-            remedy: "Delete it first, or update it")
+            .alreadyInstalled,
+            "name",
+            "extension '\(name)' (\(type)) is on this cluster already, and there can be one only",
+            remedy: "Delete it first, or update it"
+        )
     }
 
     /// Problems that stop the installation.
@@ -45,25 +50,36 @@ struct ExtensionChecks {
         let namespace = ExtensionRenderer.namespace
         guard let secret = try await api.find(.secrets, namespace: namespace, name: name) else {
             return SettingProblem(
-                .invalidSSLSetting, "sslSecret", "Secret '\(name)' does not exist in namespace \(namespace)",
-                remedy: "Create it with the keys cert.pem and key.pem, or tls.crt and tls.key")
+                .invalidSSLSetting,
+                "sslSecret",
+                "Secret '\(name)' does not exist in namespace \(namespace)",
+                remedy: "Create it with the keys cert.pem and key.pem, or tls.crt and tls.key"
+            )
         }
         let data = secret["data"]?.stringMap ?? [:]
         for (certificate, key) in [("cert.pem", "key.pem"), ("tls.crt", "tls.key")] {
-            guard let first = data[certificate].flatMap(Base64.decode), let second = data[key].flatMap(Base64.decode) else {
+            guard let first = data[certificate].flatMap(Base64.decode), let second = data[key].flatMap(Base64.decode)
+            else {
                 continue
             }
             return CertificateRules.problems(
-                .init(certificate: first, key: second), host: settings.sslCname, now: .now
+                .init(certificate: first, key: second),
+                host: settings.sslCname,
+                now: .now
             ).first.map { found in
                 SettingProblem(
-                    found.code, found.setting == "sslCname" ? "sslCname" : "sslSecret",
-                    "Secret '\(name)': \(found.message)", remedy: found.remedy)
+                    found.code,
+                    found.setting == "sslCname" ? "sslCname" : "sslSecret",
+                    "Secret '\(name)': \(found.message)",
+                    remedy: found.remedy
+                )
             }
         }
         return SettingProblem(
-            .invalidSSLSetting, "sslSecret",
+            .invalidSSLSetting,
+            "sslSecret",
             "Secret '\(name)' has the keys \(data.keys.sorted().joined(separator: ", ")), not those of a certificate",
-            remedy: "Give it the keys cert.pem and key.pem, or tls.crt and tls.key")
+            remedy: "Give it the keys cert.pem and key.pem, or tls.crt and tls.key"
+        )
     }
 }

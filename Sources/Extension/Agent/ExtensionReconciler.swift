@@ -5,8 +5,9 @@ internal import KubeRuntime
 internal import Logging
 internal import Synchronization
 
-/// One pass for one extension: look, apply what differs, report. Every pass starts from the cluster's state, so it can be cut off
-/// anywhere and repeated.
+/// One pass for one extension: look, apply what differs, report.
+///
+/// Every pass starts from the cluster's state, so it can be cut off anywhere and repeated.
 final class ExtensionReconciler: Sendable {
     let api: any ResourceAPI
     let profile: ClusterProfile
@@ -34,7 +35,10 @@ final class ExtensionReconciler: Sendable {
         self.reporter = reporter
         self.logger = logger
         applier = ObjectApplier(
-            api: api, recorder: EventRecorder(api: api, component: "outrigger-extension", logger: logger), logger: logger)
+            api: api,
+            recorder: EventRecorder(api: api, component: "outrigger-extension", logger: logger),
+            logger: logger
+        )
         checks = ExtensionChecks(api: api)
     }
 
@@ -54,13 +58,17 @@ final class ExtensionReconciler: Sendable {
     func forget(_ id: String) { memory.withLock { $0[id] = nil } }
 
     func install(
-        _ desired: DesiredExtension, state: @Sendable (RenderInput) -> [ComponentReadiness]
+        _ desired: DesiredExtension,
+        state: @Sendable (RenderInput) -> [ComponentReadiness]
     ) async throws -> ReconcileOutcome {
         let settings: ExtensionSettings
         do {
             try acceptType(desired)
             settings = try ExtensionSettings.make(
-                settings: desired.settings, protectedSettings: desired.protectedSettings, allowsUnknown: true)
+                settings: desired.settings,
+                protectedSettings: desired.protectedSettings,
+                allowsUnknown: true
+            )
         } catch {
             try await refuse(desired, error, remarks: [])
             return .settled
@@ -90,22 +98,34 @@ final class ExtensionReconciler: Sendable {
             throw error
         }
         return try await reportReadiness(
-            desired, input, inventory, readiness: state(input), remarks: remarks, wasInstalled: wasInstalled)
+            desired,
+            input,
+            inventory,
+            readiness: state(input),
+            remarks: remarks,
+            wasInstalled: wasInstalled
+        )
     }
 
     private func acceptType(_ desired: DesiredExtension) throws(SettingsError) {
         if desired.extensionType.lowercased() != Self.extensionType.lowercased() {
             throw SettingsError(problems: [
                 SettingProblem(
-                    .invalidArgumentValue, "extensionType", "extension type '\(desired.extensionType)' is not offered here",
-                    remedy: "Use \(Self.extensionType)")
+                    .invalidArgumentValue,
+                    "extensionType",
+                    "extension type '\(desired.extensionType)' is not offered here",
+                    remedy: "Use \(Self.extensionType)"
+                )
             ])
         }
         if let version = desired.version, !version.isEmpty, version != profile.version {
             throw SettingsError(problems: [
                 SettingProblem(
-                    .invalidArgumentValue, "version", "version '\(version)' is not available; this is \(profile.version)",
-                    remedy: "Leave version out, or install that version of outrigger")
+                    .invalidArgumentValue,
+                    "version",
+                    "version '\(version)' is not available; this is \(profile.version)",
+                    remedy: "Leave version out, or install that version of outrigger"
+                )
             ])
         }
     }
@@ -113,7 +133,9 @@ final class ExtensionReconciler: Sendable {
     // MARK: Apply
 
     private func apply(
-        _ desired: DesiredExtension, _ input: inout RenderInput, _ inventory: Inventory
+        _ desired: DesiredExtension,
+        _ input: inout RenderInput,
+        _ inventory: Inventory
     ) async throws -> Inventory {
         var inventory = inventory
         let labels = ExtensionRenderer(input).labels(nil)
@@ -143,7 +165,9 @@ final class ExtensionReconciler: Sendable {
         if !orphans.isEmpty {
             for orphan in inventory.objects.reversed() where orphans.contains(orphan) {
                 // CustomResourceDefinitions hold users' objects: they go only when the extension does.
-                guard orphan.type != .customResourceDefinitions, !orphan.type.group.hasSuffix(".volcano.sh") else { continue }
+                guard orphan.type != .customResourceDefinitions, !orphan.type.group.hasSuffix(".volcano.sh") else {
+                    continue
+                }
                 guard try await applier.remove(orphan) else { continue }
                 logger.info("object pruned", metadata: ["kind": "\(orphan.type.kind)", "name": "\(orphan.key)"])
                 inventory.objects.removeAll { $0 == orphan }
@@ -155,7 +179,9 @@ final class ExtensionReconciler: Sendable {
             mine.appliedObjects = objects
             mine.appliedAt = .now
             mine.generations = Dictionary(
-                applied.filter { $0.generation > 0 }.map { ($0.reference, $0.generation) }, uniquingKeysWith: { $1 })
+                applied.filter { $0.generation > 0 }.map { ($0.reference, $0.generation) },
+                uniquingKeysWith: { $1 }
+            )
             memory[desired.id] = mine
         }
         return inventory
@@ -165,38 +191,57 @@ final class ExtensionReconciler: Sendable {
 
     private func refuse(_ desired: DesiredExtension, _ error: SettingsError, remarks: [SettingProblem]) async throws {
         try await reporter.send(
-            desired, state: "Failed", statuses: entries(error.problems, .error) + entries(remarks, .warning),
-            error: error.detail)
+            desired,
+            state: "Failed",
+            statuses: entries(error.problems, .error) + entries(remarks, .warning),
+            error: error.detail
+        )
     }
 
     private func entries(_ problems: [SettingProblem], _ level: ExtensionReporter.Level) -> [ExtensionStatusEntry] {
         problems.map { problem in
             ExtensionReporter.entry(
-                problem.code.rawValue, problem.setting, level, "\(problem.message). \(problem.remedy).")
+                problem.code.rawValue,
+                problem.setting,
+                level,
+                "\(problem.message). \(problem.remedy)."
+            )
         }
     }
 
     private func reportFailure(
-        _ desired: DesiredExtension, _ error: any Error, _ inventory: Inventory, _ remarks: [SettingProblem],
+        _ desired: DesiredExtension,
+        _ error: any Error,
+        _ inventory: Inventory,
+        _ remarks: [SettingProblem],
         wasInstalled: Bool
     ) async throws {
         // A namespace that is still ending refuses new objects in the same way, and is worth waiting for.
-        let isForbidden = (error as? APIError).map { $0.reason == .forbidden && !$0.message.contains("terminat") } ?? false
+        let isForbidden =
+            (error as? APIError).map { $0.reason == .forbidden && !$0.message.contains("terminat") } ?? false
         let message =
             isForbidden
             ? "the agent lacks a permission: \(error)" : "objects could not be applied: \(error)"
-        let isLate = inventory.startedAt.map { Date.now.timeIntervalSince($0) > profile.readinessTimeout.seconds } ?? false
+        let isLate =
+            inventory.startedAt.map { Date.now.timeIntervalSince($0) > profile.readinessTimeout.seconds } ?? false
         let fails = isForbidden || isLate
         try await reporter.send(
-            desired, state: fails ? "Failed" : (wasInstalled ? "Updating" : "Creating"),
-            statuses: [ExtensionReporter.entry("ApplyFailed", "Not applied", .error, message)] + entries(remarks, .warning),
+            desired,
+            state: fails ? "Failed" : (wasInstalled ? "Updating" : "Creating"),
+            statuses: [ExtensionReporter.entry("ApplyFailed", "Not applied", .error, message)]
+                + entries(remarks, .warning),
             error: fails ? ErrorDetail(code: "E40000", message: message, target: desired.name) : nil,
-            version: inventory.version)
+            version: inventory.version
+        )
     }
 
     private func reportReadiness(
-        _ desired: DesiredExtension, _ input: RenderInput, _ inventory: Inventory, readiness: [ComponentReadiness],
-        remarks: [SettingProblem], wasInstalled: Bool
+        _ desired: DesiredExtension,
+        _ input: RenderInput,
+        _ inventory: Inventory,
+        readiness: [ComponentReadiness],
+        remarks: [SettingProblem],
+        wasInstalled: Bool
     ) async throws -> ReconcileOutcome {
         var inventory = inventory
         let waiting = readiness.filter { !$0.isReady }
@@ -211,15 +256,22 @@ final class ExtensionReconciler: Sendable {
         let isDone = waiting.isEmpty || hadSucceeded
         var statuses = readiness.map { component in
             ExtensionReporter.entry(
-                component.name, component.isReady ? "Ready" : "NotReady",
-                component.isReady ? .information : (hadSucceeded || !isLate ? .warning : .error), component.message)
+                component.name,
+                component.isReady ? "Ready" : "NotReady",
+                component.isReady ? .information : (hadSucceeded || !isLate ? .warning : .error),
+                component.message
+            )
         }
         for component in ComponentCatalogue.enabled(input.settings, input.facts) {
             guard case .absent(let reason) = component.availability else { continue }
             statuses.append(
                 ExtensionReporter.entry(
-                    component.name(extensionName: desired.name), "Absent", .information,
-                    "not part of this version: \(reason)"))
+                    component.name(extensionName: desired.name),
+                    "Absent",
+                    .information,
+                    "not part of this version: \(reason)"
+                )
+            )
         }
         statuses += entries(remarks, .warning)
         var error: ErrorDetail?
@@ -228,11 +280,17 @@ final class ExtensionReconciler: Sendable {
                 code: waiting.contains { $0.name == "azureml-fe-v2" } ? "E40005" : "E40000",
                 message: "not ready after \(Int(profile.readinessTimeout.seconds)) s: "
                     + waiting.map { "\($0.name) (\($0.message))" }.joined(separator: "; "),
-                target: waiting.first?.name)
+                target: waiting.first?.name
+            )
         }
         let state = isDone ? "Succeeded" : (isLate ? "Failed" : (wasInstalled ? "Updating" : "Creating"))
         try await reporter.send(
-            desired, state: state, statuses: statuses, error: error, version: inventory.version)
+            desired,
+            state: state,
+            statuses: statuses,
+            error: error,
+            version: inventory.version
+        )
         return .recheck(after: isDone ? Self.resyncInterval : .seconds(1))
     }
 }

@@ -21,7 +21,9 @@ extension ExtensionReconciler {
             return .settled
         }
         var objects = inventory?.objects ?? []
-        objects += try await labelledObjects(desired.name).filter { !objects.contains($0) && $0 != inventory?.reference }
+        objects += try await labelledObjects(desired.name).filter {
+            !objects.contains($0) && $0 != inventory?.reference
+        }
         let kept = try await definitionsInUse(objects)
         let keptGroups = Set(kept.map(\.group))
         var remaining: [String] = []
@@ -44,11 +46,18 @@ extension ExtensionReconciler {
         }
         guard remaining.isEmpty else {
             try await reporter.send(
-                desired, state: "Deleting",
+                desired,
+                state: "Deleting",
                 statuses: [
                     ExtensionReporter.entry(
-                        "Deleting", "Deleting", .information, "waits for \(remaining.sorted().joined(separator: ", "))")
-                ], version: inventory?.version)
+                        "Deleting",
+                        "Deleting",
+                        .information,
+                        "waits for \(remaining.sorted().joined(separator: ", "))"
+                    )
+                ],
+                version: inventory?.version
+            )
             return .recheck(after: .milliseconds(500))
         }
         if let reference = inventory?.reference { _ = try await applier.remove(reference) }
@@ -56,8 +65,11 @@ extension ExtensionReconciler {
         forget(desired.id)
         let statuses = kept.sorted { $0.groupResource < $1.groupResource }.map { type in
             ExtensionReporter.entry(
-                "CustomResourceDefinitionKept", type.groupResource, .information,
-                "kept, because objects of this kind exist; delete them and this definition to be rid of it")
+                "CustomResourceDefinitionKept",
+                type.groupResource,
+                .information,
+                "kept, because objects of this kind exist; delete them and this definition to be rid of it"
+            )
         }
         try await reporter.send(desired, state: "Deleting", statuses: statuses, isGone: true)
         return .settled
@@ -67,7 +79,8 @@ extension ExtensionReconciler {
     private func labelledObjects(_ name: String) async throws -> [ObjectReference] {
         let selection = ListOptions(
             labelSelector:
-                "\(ExtensionRenderer.managedByLabel)=\(ExtensionRenderer.fieldManager),\(ExtensionRenderer.instanceLabel)=\(name)")
+                "\(ExtensionRenderer.managedByLabel)=\(ExtensionRenderer.fieldManager),\(ExtensionRenderer.instanceLabel)=\(name)"
+        )
         var references: [ObjectReference] = []
         for type in Self.order where type != .namespaces {
             let namespace = type.isNamespaced ? ExtensionRenderer.namespace : nil
@@ -96,7 +109,8 @@ extension ExtensionReconciler {
         // Kinds that work together stay together.
         let volcano = inUse.contains { $0.group.hasSuffix(".volcano.sh") }
         guard volcano else { return inUse }
-        for object in objects where object.type == .customResourceDefinitions && object.key.name.hasSuffix(".volcano.sh") {
+        for object in objects
+        where object.type == .customResourceDefinitions && object.key.name.hasSuffix(".volcano.sh") {
             guard let definition = try await api.find(.customResourceDefinitions, name: object.key.name),
                 let type = Self.resourceType(definition), !inUse.contains(type)
             else { continue }
@@ -112,8 +126,12 @@ extension ExtensionReconciler {
             let kind = spec[path: "names", "kind"]?.stringValue, let name = version?["name"]?.stringValue
         else { return nil }
         return ResourceType(
-            group: group, version: name, plural: plural, kind: kind,
-            isNamespaced: spec["scope"]?.stringValue != "Cluster")
+            group: group,
+            version: name,
+            plural: plural,
+            kind: kind,
+            isNamespaced: spec["scope"]?.stringValue != "Cluster"
+        )
     }
 
     /// The namespace goes when it is ours and nothing of anybody else is left in it; true when there is nothing to wait for.

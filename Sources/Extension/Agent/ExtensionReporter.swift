@@ -10,13 +10,25 @@ final class ExtensionReporter: Sendable {
     init(link: any ExtensionLink) { self.link = link }
 
     func send(
-        _ desired: DesiredExtension, state: String, statuses: [ExtensionStatusEntry], error: ErrorDetail? = nil,
-        version: String? = nil, isGone: Bool = false
+        _ desired: DesiredExtension,
+        state: String,
+        statuses: [ExtensionStatusEntry],
+        error: ErrorDetail? = nil,
+        version: String? = nil,
+        isGone: Bool = false
     ) async throws {
         var report = ExtensionReport(
-            clusterType: desired.clusterType, resourceGroup: desired.resourceGroup, clusterName: desired.clusterName,
-            name: desired.name, generation: desired.generation, provisioningState: state, statuses: statuses,
-            errorInfo: error, currentVersion: version, isGone: isGone)
+            clusterType: desired.clusterType,
+            resourceGroup: desired.resourceGroup,
+            clusterName: desired.clusterName,
+            name: desired.name,
+            generation: desired.generation,
+            provisioningState: state,
+            statuses: statuses,
+            errorInfo: error,
+            currentVersion: version,
+            isGone: isGone
+        )
         let previous = last.withLock { $0[desired.id] }
         // An entry keeps the time at which it was first said.
         report.statuses = statuses.map { entry in
@@ -33,7 +45,12 @@ final class ExtensionReporter: Sendable {
 
     static func entry(_ code: String, _ display: String, _ level: Level, _ message: String) -> ExtensionStatusEntry {
         ExtensionStatusEntry(
-            code: code, displayStatus: display, level: level.rawValue, message: message, time: Date.now.formatted(.iso8601))
+            code: code,
+            displayStatus: display,
+            level: level.rawValue,
+            message: message,
+            time: Date.now.formatted(.iso8601)
+        )
     }
 
     enum Level: String {

@@ -4,7 +4,9 @@ internal import KubeCore
 internal import SwiftASN1
 internal import X509
 
-/// The gateway's token, and its certificate from a CA of the extension's own. Made once, renewed before the end.
+/// The gateway's token, and its certificate from a CA of the extension's own.
+///
+/// Made once, renewed before the end.
 struct GatewaySecrets {
     let api: any ResourceAPI
     let labels: [String: String]
@@ -12,6 +14,7 @@ struct GatewaySecrets {
     private static let caSecret = "outrigger-extension-ca"
     private static let caLifetime = TimeInterval(3650 * 86400)
     private static let lifetime = TimeInterval(90 * 86400)
+
     /// Renewed when less than this is left.
     private static let renewal = TimeInterval(30 * 86400)
 
@@ -30,9 +33,14 @@ struct GatewaySecrets {
     }
 
     private func ensureToken() async throws -> String {
-        if let token = try await secret(ExtensionRenderer.gatewayTokenSecret)["token"], token.count >= 32 { return token }
+        if let token = try await secret(ExtensionRenderer.gatewayTokenSecret)["token"], token.count >= 32 {
+            return token
+        }
         let bytes = SymmetricKey(size: .bits256).withUnsafeBytes { Data($0) }
-        let token = bytes.base64EncodedString().replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
+        let token = bytes.base64EncodedString().replacing("+", with: "-").replacing("/", with: "_").replacing(
+            "=",
+            with: ""
+        )
         try await write(ExtensionRenderer.gatewayTokenSecret, type: "Opaque", ["token": token])
         return token
     }
@@ -50,20 +58,28 @@ struct GatewaySecrets {
         let service = "gateway.\(ExtensionRenderer.namespace)"
         let names = [service + ".svc", service + ".svc.cluster.local", service, "gateway"]
         let certificate = try Certificate(
-            version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: .init(key.publicKey),
-            notValidBefore: now.addingTimeInterval(-300), notValidAfter: now.addingTimeInterval(Self.lifetime),
-            issuer: authority.certificate.subject, subject: try DistinguishedName { CommonName(names[0]) },
+            version: .v3,
+            serialNumber: Certificate.SerialNumber(),
+            publicKey: .init(key.publicKey),
+            notValidBefore: now.addingTimeInterval(-300),
+            notValidAfter: now.addingTimeInterval(Self.lifetime),
+            issuer: authority.certificate.subject,
+            subject: try DistinguishedName { CommonName(names[0]) },
             signatureAlgorithm: .ecdsaWithSHA256,
             extensions: try Certificate.Extensions {
                 Critical(BasicConstraints.notCertificateAuthority)
                 Critical(KeyUsage(digitalSignature: true))
                 try ExtendedKeyUsage([.serverAuth])
                 SubjectAlternativeNames(names.map { .dnsName($0) })
-            }, issuerPrivateKey: authority.key)
+            },
+            issuerPrivateKey: authority.key
+        )
         let text = try certificate.serializeAsPEM().pemString
         try await write(
-            ExtensionRenderer.gatewayTLSSecret, type: "kubernetes.io/tls",
-            ["tls.crt": text, "tls.key": key.pemRepresentation, "ca.crt": authority.text])
+            ExtensionRenderer.gatewayTLSSecret,
+            type: "kubernetes.io/tls",
+            ["tls.crt": text, "tls.key": key.pemRepresentation, "ca.crt": authority.text]
+        )
         return text
     }
 
@@ -81,13 +97,20 @@ struct GatewaySecrets {
         let key = P256.Signing.PrivateKey()
         let name = try DistinguishedName { CommonName("outrigger-extension-ca") }
         let certificate = try Certificate(
-            version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: .init(key.publicKey),
-            notValidBefore: now.addingTimeInterval(-300), notValidAfter: now.addingTimeInterval(Self.caLifetime),
-            issuer: name, subject: name, signatureAlgorithm: .ecdsaWithSHA256,
+            version: .v3,
+            serialNumber: Certificate.SerialNumber(),
+            publicKey: .init(key.publicKey),
+            notValidBefore: now.addingTimeInterval(-300),
+            notValidAfter: now.addingTimeInterval(Self.caLifetime),
+            issuer: name,
+            subject: name,
+            signatureAlgorithm: .ecdsaWithSHA256,
             extensions: try Certificate.Extensions {
                 Critical(BasicConstraints.isCertificateAuthority(maxPathLength: 0))
                 Critical(KeyUsage(keyCertSign: true, cRLSign: true))
-            }, issuerPrivateKey: .init(key))
+            },
+            issuerPrivateKey: .init(key)
+        )
         let text = try certificate.serializeAsPEM().pemString
         try await write(Self.caSecret, type: "kubernetes.io/tls", ["tls.crt": text, "tls.key": key.pemRepresentation])
         return (certificate, .init(key), text)
@@ -101,8 +124,12 @@ struct GatewaySecrets {
 
     private func write(_ name: String, type: String, _ data: [String: String]) async throws {
         let object = KubeObject(
-            .secrets, namespace: ExtensionRenderer.namespace, name: name, labels: labels,
-            body: ["type": .string(type), "data": JSON(data.mapValues(Base64.encode))])
+            .secrets,
+            namespace: ExtensionRenderer.namespace,
+            name: name,
+            labels: labels,
+            body: ["type": .string(type), "data": JSON(data.mapValues(Base64.encode))]
+        )
         try await api.apply(.secrets, object, fieldManager: ExtensionRenderer.fieldManager)
     }
 }

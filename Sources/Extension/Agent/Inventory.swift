@@ -21,13 +21,17 @@ struct Inventory: Sendable, Equatable {
     var reference: ObjectReference {
         ObjectReference(
             type: .configMaps,
-            key: ObjectKey(namespace: ExtensionRenderer.namespace, name: Self.configMapName(extensionName)))
+            key: ObjectKey(namespace: ExtensionRenderer.namespace, name: Self.configMapName(extensionName))
+        )
     }
 
     /// nil when nothing was ever installed under this name.
     static func read(_ extensionName: String, _ api: any ResourceAPI) async throws -> Inventory? {
         let object = try await api.find(
-            .configMaps, namespace: ExtensionRenderer.namespace, name: configMapName(extensionName))
+            .configMaps,
+            namespace: ExtensionRenderer.namespace,
+            name: configMapName(extensionName)
+        )
         guard let data = object?["data"]?.stringMap else { return nil }
         var inventory = Inventory(extensionName: extensionName)
         if let text = data["objects"], let list = try? JSON(parsing: text) {
@@ -50,8 +54,12 @@ struct Inventory: Sendable, Equatable {
         data["clusterType"] = clusterType
         data["startedAt"] = startedAt?.formatted(.iso8601)
         let object = KubeObject(
-            .configMaps, namespace: ExtensionRenderer.namespace, name: Self.configMapName(extensionName),
-            labels: labels, body: ["data": JSON(data)])
+            .configMaps,
+            namespace: ExtensionRenderer.namespace,
+            name: Self.configMapName(extensionName),
+            labels: labels,
+            body: ["data": JSON(data)]
+        )
         try await api.apply(.configMaps, object, fieldManager: ExtensionRenderer.fieldManager)
     }
 

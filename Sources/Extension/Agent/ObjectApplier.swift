@@ -19,7 +19,7 @@ struct ObjectApplier: Sendable {
 
     /// Applies in the given order; neighbours of one kind at the same time.
     ///
-    /// - Parameter correctsDrift: the same objects were applied before, so that a change means that somebody else had changed them.
+    /// `correctsDrift`: the same objects were applied before, so that a change means that somebody else had changed them.
     func apply(_ objects: [RenderedObject], correctsDrift: Bool) async throws -> [Applied] {
         var applied: [Applied] = []
         var rest = objects[...]
@@ -55,13 +55,16 @@ struct ObjectApplier: Sendable {
         if wasChanged, correctsDrift {
             logger.info(
                 "object brought back to what the extension wants",
-                metadata: ["kind": "\(rendered.type.kind)", "name": "\(object.key)"])
+                metadata: ["kind": "\(rendered.type.kind)", "name": "\(object.key)"]
+            )
             await recorder.record(
-                .warning, reason: "DriftCorrected",
+                .warning,
+                reason: "DriftCorrected",
                 live == nil
                     ? "the object was deleted; the extension made it again"
                     : "the object was changed by hand; the extension restored it (annotate it with \(MLLabels.unmanaged): \"true\" to keep changes)",
-                about: result)
+                about: result
+            )
         }
         return Applied(reference: rendered.reference, generation: result.generation, wasChanged: wasChanged)
     }
@@ -90,13 +93,19 @@ struct ObjectApplier: Sendable {
         }
         guard let live else { return true }
         // Somebody took the object over: it is no longer ours to delete.
-        if requiresManagedLabel, live.labels[ExtensionRenderer.managedByLabel] != ExtensionRenderer.fieldManager { return true }
+        if requiresManagedLabel, live.labels[ExtensionRenderer.managedByLabel] != ExtensionRenderer.fieldManager {
+            return true
+        }
         if live.annotations[MLLabels.unmanaged] == "true" { return true }
         if !live.isTerminating {
             try await api.deleteIfPresent(
-                reference.type, reference.key,
+                reference.type,
+                reference.key,
                 options: DeleteOptions(
-                    propagation: reference.type == .deployments ? .foreground : .background, preconditionUID: live.uid))
+                    propagation: reference.type == .deployments ? .foreground : .background,
+                    preconditionUID: live.uid
+                )
+            )
         }
         return try await api.find(reference.type, namespace: reference.key.namespace, name: reference.key.name) == nil
     }

@@ -1,5 +1,6 @@
-/// Names of the environment variables and files by which components learn their configuration. `outrigger component NAME`
-/// reads them; the renderer writes them.
+/// Names of the environment variables and files by which components learn their configuration.
+///
+/// `outrigger component NAME` reads them; the renderer writes them.
 package enum ComponentEnvironment {
     /// Port of /healthz, /readyz and /metrics.
     package static let healthPort = "OUTRIGGER_HEALTH_PORT"

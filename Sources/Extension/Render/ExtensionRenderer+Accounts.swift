@@ -6,7 +6,10 @@ extension ExtensionRenderer {
         let name = name(component)
         let labels = labels(component)
         var objects = [
-            RenderedObject(.serviceAccounts, KubeObject(.serviceAccounts, namespace: Self.namespace, name: name, labels: labels))
+            RenderedObject(
+                .serviceAccounts,
+                KubeObject(.serviceAccounts, namespace: Self.namespace, name: name, labels: labels)
+            )
         ]
         let subjects: JSON = [
             ["kind": "ServiceAccount", "name": .string(name), "namespace": .string(Self.namespace)]
@@ -16,27 +19,51 @@ extension ExtensionRenderer {
             objects.append(
                 RenderedObject(
                     .clusterRoles,
-                    KubeObject(.clusterRoles, name: global, labels: labels, body: ["rules": rules(component.clusterRules)])))
+                    KubeObject(
+                        .clusterRoles,
+                        name: global,
+                        labels: labels,
+                        body: ["rules": rules(component.clusterRules)]
+                    )
+                )
+            )
             objects.append(
                 RenderedObject(
                     .clusterRoleBindings,
                     KubeObject(
-                        .clusterRoleBindings, name: global, labels: labels,
-                        body: ["subjects": subjects, "roleRef": roleReference("ClusterRole", global)])))
+                        .clusterRoleBindings,
+                        name: global,
+                        labels: labels,
+                        body: ["subjects": subjects, "roleRef": roleReference("ClusterRole", global)]
+                    )
+                )
+            )
         }
         if !component.namespaceRules.isEmpty {
             objects.append(
                 RenderedObject(
                     .roles,
                     KubeObject(
-                        .roles, namespace: Self.namespace, name: name, labels: labels,
-                        body: ["rules": rules(component.namespaceRules)])))
+                        .roles,
+                        namespace: Self.namespace,
+                        name: name,
+                        labels: labels,
+                        body: ["rules": rules(component.namespaceRules)]
+                    )
+                )
+            )
             objects.append(
                 RenderedObject(
                     .roleBindings,
                     KubeObject(
-                        .roleBindings, namespace: Self.namespace, name: name, labels: labels,
-                        body: ["subjects": subjects, "roleRef": roleReference("Role", name)])))
+                        .roleBindings,
+                        namespace: Self.namespace,
+                        name: name,
+                        labels: labels,
+                        body: ["subjects": subjects, "roleRef": roleReference("Role", name)]
+                    )
+                )
+            )
         }
         return objects
     }
@@ -53,7 +80,8 @@ extension ExtensionRenderer {
                 ]
                 if !rule.names.isEmpty { members["resourceNames"] = JSON(rule.names) }
                 return .object(members)
-            })
+            }
+        )
     }
 
     func services(_ component: Component) -> [RenderedObject] {
@@ -67,7 +95,8 @@ extension ExtensionRenderer {
                             "name": .string(port.name), "port": JSON(port.port), "targetPort": .string(port.targetPort),
                             "protocol": "TCP",
                         ]
-                    }),
+                    }
+                ),
             ]
             var annotations: [String: String] = [:]
             if service.isRouter {
@@ -83,8 +112,14 @@ extension ExtensionRenderer {
             return RenderedObject(
                 .services,
                 KubeObject(
-                    .services, namespace: Self.namespace, name: service.name, labels: labels(component),
-                    annotations: annotations, body: ["spec": .object(spec)]))
+                    .services,
+                    namespace: Self.namespace,
+                    name: service.name,
+                    labels: labels(component),
+                    annotations: annotations,
+                    body: ["spec": .object(spec)]
+                )
+            )
         }
     }
 }

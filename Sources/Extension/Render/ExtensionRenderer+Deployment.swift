@@ -23,7 +23,12 @@ extension ExtensionRenderer {
             "template": ["metadata": .object(template), "spec": podSpec(component)],
         ]
         return KubeObject(
-            .deployments, namespace: Self.namespace, name: name, labels: labels(component), body: ["spec": .object(spec)])
+            .deployments,
+            namespace: Self.namespace,
+            name: name,
+            labels: labels(component),
+            body: ["spec": .object(spec)]
+        )
     }
 
     /// With anti-affinity on as many nodes as routers there is no room for a further one.
@@ -52,7 +57,8 @@ extension ExtensionRenderer {
         .array(
             ["ml.azure.com/amlarc", "ml.azure.com/amlarc-system"].map { key in
                 ["key": .string(key), "operator": "Equal", "value": "true"]
-            })
+            }
+        )
     }
 
     private var podSecurity: JSON {
@@ -88,7 +94,8 @@ extension ExtensionRenderer {
             "ports": .array(
                 ports.map { port in
                     ["name": .string(port.name), "containerPort": JSON(port.containerPort), "protocol": "TCP"]
-                }),
+                }
+            ),
             "resources": [
                 "requests": ["cpu": .string(resources.requestCPU), "memory": .string(resources.requestMemory)],
                 "limits": ["cpu": .string(resources.limitCPU), "memory": .string(resources.limitMemory)],
@@ -125,7 +132,8 @@ extension ExtensionRenderer {
         for secret in secretVolumes(component) {
             // Readable by the pod's group only.
             let source: JSON = [
-                "secretName": .string(secret.secret), "defaultMode": JSON(input.profile.runAsUser == nil ? 0o400 : 0o440),
+                "secretName": .string(secret.secret),
+                "defaultMode": JSON(input.profile.runAsUser == nil ? 0o400 : 0o440),
             ]
             volumes.append(["name": .string(secret.name), "secret": source])
         }

@@ -12,7 +12,10 @@ package struct RenderInput: Sendable {
     package var gatewaySecretsDigest: String
 
     package init(
-        extensionName: String, settings: ExtensionSettings, facts: ClusterFacts, profile: ClusterProfile,
+        extensionName: String,
+        settings: ExtensionSettings,
+        facts: ClusterFacts,
+        profile: ClusterProfile,
         gatewaySecretsDigest: String = ""
     ) {
         self.extensionName = extensionName
@@ -23,7 +26,9 @@ package struct RenderInput: Sendable {
     }
 }
 
-/// Settings → objects, in the order in which they are applied. Pure: equal inputs give equal objects.
+/// Settings → objects, in the order in which they are applied.
+///
+/// Pure: equal inputs give equal objects.
 package struct ExtensionRenderer: Sendable {
     /// Namespace of all components, always.
     package static let namespace = "azureml"
@@ -66,8 +71,10 @@ package struct ExtensionRenderer: Sendable {
 
     private var namespaceObject: KubeObject {
         KubeObject(
-            .namespaces, name: Self.namespace,
-            labels: labels(nil).merging(["pod-security.kubernetes.io/enforce": "baseline"]) { $1 })
+            .namespaces,
+            name: Self.namespace,
+            labels: labels(nil).merging(["pod-security.kubernetes.io/enforce": "baseline"]) { $1 }
+        )
     }
 
     /// CustomResourceDefinitions: our own always, those of Volcano when it is installed.
@@ -90,14 +97,24 @@ package struct ExtensionRenderer: Sendable {
     /// All jobs go to this queue.
     private var defaultQueue: KubeObject {
         KubeObject(
-            MLResources.queues, name: "default", labels: labels(nil), body: ["spec": ["weight": 1, "reclaimable": true]])
+            MLResources.queues,
+            name: "default",
+            labels: labels(nil),
+            body: ["spec": ["weight": 1, "reclaimable": true]]
+        )
     }
 
     private var controlPlaneObject: KubeObject {
-        let data: JSON = ["ca.pem": .string(input.profile.controlPlaneCA), "url": .string(input.profile.controlPlaneURL)]
+        let data: JSON = [
+            "ca.pem": .string(input.profile.controlPlaneCA), "url": .string(input.profile.controlPlaneURL),
+        ]
         return KubeObject(
-            .configMaps, namespace: Self.namespace, name: Self.controlPlaneConfigMap, labels: labels(nil),
-            body: ["data": data])
+            .configMaps,
+            namespace: Self.namespace,
+            name: Self.controlPlaneConfigMap,
+            labels: labels(nil),
+            body: ["data": data]
+        )
     }
 
     /// The pair given as PEM; it wins over `sslSecret`.
@@ -107,8 +124,12 @@ package struct ExtensionRenderer: Sendable {
             "cert.pem": .string(Base64.encode(pair.certificate)), "key.pem": .string(Base64.encode(pair.key)),
         ]
         return KubeObject(
-            .secrets, namespace: Self.namespace, name: Self.routerTLSSecret, labels: labels(nil),
-            body: ["type": "Opaque", "data": data])
+            .secrets,
+            namespace: Self.namespace,
+            name: Self.routerTLSSecret,
+            labels: labels(nil),
+            body: ["type": "Opaque", "data": data]
+        )
     }
 
     private var routerBudget: KubeObject {
@@ -117,8 +138,12 @@ package struct ExtensionRenderer: Sendable {
             "maxUnavailable": 1, "selector": ["matchLabels": JSON(selector(router))],
         ]
         return KubeObject(
-            .podDisruptionBudgets, namespace: Self.namespace, name: router.nameTemplate, labels: labels(router),
-            body: ["spec": spec])
+            .podDisruptionBudgets,
+            namespace: Self.namespace,
+            name: router.nameTemplate,
+            labels: labels(router),
+            body: ["spec": spec]
+        )
     }
 
     // MARK: Shared with the other files

@@ -40,7 +40,12 @@ package struct ObjectReference: Sendable, Hashable, CustomStringConvertible {
         else { return nil }
         let namespace = json["namespace"]?.stringValue
         type = ResourceType(
-            group: group, version: version, plural: plural, kind: kind, isNamespaced: namespace != nil)
+            group: group,
+            version: version,
+            plural: plural,
+            kind: kind,
+            isNamespaced: namespace != nil
+        )
         key = ObjectKey(namespace: namespace, name: name)
     }
 }

@@ -5,16 +5,28 @@ internal import X509
 /// Checks a certificate pair before anything is installed with it.
 enum CertificateRules {
     static func problems(
-        _ pair: ExtensionSettings.CertificatePair, host: String?, now: Date
+        _ pair: ExtensionSettings.CertificatePair,
+        host: String?,
+        now: Date
     ) -> [SettingProblem] {
         let certificates: [Certificate]
         do {
-            certificates = try PEMDocument.parseMultiple(pemString: pair.certificate).map { try Certificate(pemDocument: $0) }
+            certificates = try PEMDocument.parseMultiple(pemString: pair.certificate).map {
+                try Certificate(pemDocument: $0)
+            }
         } catch {
-            return [problem("sslCertPemFile", "the certificate cannot be read: \(error)", "Give a PEM file with the certificate chain")]
+            return [
+                problem(
+                    "sslCertPemFile",
+                    "the certificate cannot be read: \(error)",
+                    "Give a PEM file with the certificate chain"
+                )
+            ]
         }
         guard let leaf = certificates.first else {
-            return [problem("sslCertPemFile", "the file holds no certificate", "Give a PEM file with the certificate chain")]
+            return [
+                problem("sslCertPemFile", "the file holds no certificate", "Give a PEM file with the certificate chain")
+            ]
         }
         let key: Certificate.PrivateKey
         do {
@@ -25,7 +37,9 @@ enum CertificateRules {
                 problem(
                     "sslKeyPemFile",
                     isEncrypted ? "the private key has a passphrase" : "the private key cannot be read: \(error)",
-                    isEncrypted ? "Remove the passphrase, for example with `openssl pkey`" : "Give an RSA or EC key in PEM form")
+                    isEncrypted
+                        ? "Remove the passphrase, for example with `openssl pkey`" : "Give an RSA or EC key in PEM form"
+                )
             ]
         }
         var problems: [SettingProblem] = []
@@ -34,32 +48,49 @@ enum CertificateRules {
             problems.append(
                 problem(
                     "sslCertPemFile, sslKeyPemFile",
-                    isElsewhere ? "the server's certificate is not the first of the chain" : "the private key does not belong to the certificate",
-                    isElsewhere ? "Order the chain: server, intermediate, root" : "Give the key that the certificate was made for"))
+                    isElsewhere
+                        ? "the server's certificate is not the first of the chain"
+                        : "the private key does not belong to the certificate",
+                    isElsewhere
+                        ? "Order the chain: server, intermediate, root"
+                        : "Give the key that the certificate was made for"
+                )
+            )
         }
         if now > leaf.notValidAfter {
             problems.append(
-                problem("sslCertPemFile", "the certificate expired on \(date(leaf.notValidAfter))", "Renew it"))
+                problem("sslCertPemFile", "the certificate expired on \(date(leaf.notValidAfter))", "Renew it")
+            )
         }
         if now < leaf.notValidBefore {
             problems.append(
                 problem(
-                    "sslCertPemFile", "the certificate is valid only from \(date(leaf.notValidBefore)) on",
-                    "Wait, or correct the clock"))
+                    "sslCertPemFile",
+                    "the certificate is valid only from \(date(leaf.notValidBefore)) on",
+                    "Wait, or correct the clock"
+                )
+            )
         }
-        for (certificate, issuer) in zip(certificates, certificates.dropFirst()) where certificate.issuer != issuer.subject {
+        for (certificate, issuer) in zip(certificates, certificates.dropFirst())
+        where certificate.issuer != issuer.subject {
             problems.append(
                 problem(
-                    "sslCertPemFile", "'\(issuer.subject)' follows '\(certificate.subject)' in the chain but did not issue it",
-                    "Order the chain: server, intermediate, root"))
+                    "sslCertPemFile",
+                    "'\(issuer.subject)' follows '\(certificate.subject)' in the chain but did not issue it",
+                    "Order the chain: server, intermediate, root"
+                )
+            )
             break
         }
         if let host, !names(of: leaf).contains(where: { covers($0, host) }) {
             let list = names(of: leaf).joined(separator: ", ")
             problems.append(
                 problem(
-                    "sslCname", "the certificate does not cover '\(host)'; it covers \(list.isEmpty ? "no name" : list)",
-                    "Set sslCname to one of these, or use another certificate"))
+                    "sslCname",
+                    "the certificate does not cover '\(host)'; it covers \(list.isEmpty ? "no name" : list)",
+                    "Set sslCname to one of these, or use another certificate"
+                )
+            )
         }
         return problems
     }

@@ -1,11 +1,15 @@
 internal import Foundation
 
 extension ExtensionSettings {
-    /// Reads the two maps a user gives. Every problem with single settings is collected; `validate` looks at the whole.
+    /// Reads the two maps a user gives.
     ///
-    /// - Parameter allowsUnknown: pass unknown settings over instead of refusing them.
+    /// Every problem with single settings is collected; `validate` looks at the whole.
+    ///
+    /// `allowsUnknown`: pass unknown settings over instead of refusing them.
     package static func parse(
-        settings: [String: String], protectedSettings: [String: String] = [:], allowsUnknown: Bool = false
+        settings: [String: String],
+        protectedSettings: [String: String] = [:],
+        allowsUnknown: Bool = false
     ) throws(SettingsError) -> ExtensionSettings {
         var parser = SettingsParser(allowsUnknown: allowsUnknown)
         parser.read(settings, isProtected: false)
@@ -17,10 +21,15 @@ extension ExtensionSettings {
 
     /// Parses and validates.
     package static func make(
-        settings: [String: String], protectedSettings: [String: String] = [:], allowsUnknown: Bool = false
+        settings: [String: String],
+        protectedSettings: [String: String] = [:],
+        allowsUnknown: Bool = false
     ) throws(SettingsError) -> ExtensionSettings {
         let parsed = try parse(
-            settings: settings, protectedSettings: protectedSettings, allowsUnknown: allowsUnknown)
+            settings: settings,
+            protectedSettings: protectedSettings,
+            allowsUnknown: allowsUnknown
+        )
         let problems = parsed.validate()
         guard problems.isEmpty else { throw SettingsError(problems: problems) }
         return parsed
@@ -54,8 +63,12 @@ private struct SettingsParser {
                 let near = SettingKey.nearest(to: name)
                 problems.append(
                     SettingProblem(
-                        .unknownSetting, name, "'\(name)' is no setting of this extension",
-                        remedy: near.map { "Did you mean '\($0)'" } ?? "Remove it, or pass --allow-unknown"))
+                        .unknownSetting,
+                        name,
+                        "'\(name)' is no setting of this extension",
+                        remedy: near.map { "Did you mean '\($0)'" } ?? "Remove it, or pass --allow-unknown"
+                    )
+                )
             }
         }
     }
@@ -64,16 +77,24 @@ private struct SettingsParser {
         if let former = seen[key.name] {
             problems.append(
                 SettingProblem(
-                    .duplicateKeys, key.name, "duplicate keys found: '\(former)' and '\(name)' are the same setting",
-                    remedy: "Give it once, in the plain or in the protected settings"))
+                    .duplicateKeys,
+                    key.name,
+                    "duplicate keys found: '\(former)' and '\(name)' are the same setting",
+                    remedy: "Give it once, in the plain or in the protected settings"
+                )
+            )
             return
         }
         seen[key.name] = name
         if key.isProtected, !isProtected {
             problems.append(
                 SettingProblem(
-                    .invalidArgumentValue, name, "'\(name)' is a secret and was given as a plain setting",
-                    remedy: "Pass it with --config-protected"))
+                    .invalidArgumentValue,
+                    name,
+                    "'\(name)' is a secret and was given as a plain setting",
+                    remedy: "Pass it with --config-protected"
+                )
+            )
             return
         }
         // An empty value is the same as none.
@@ -98,8 +119,12 @@ private struct SettingsParser {
         case .pem:
             guard let pem = Self.pem(value) else {
                 return refuse(
-                    name, value.count > 60 ? "…" : value, "is neither PEM text nor base64 of it",
-                    "Give the path of a PEM file to the command line, which sends its content", .invalidSSLSetting)
+                    name,
+                    value.count > 60 ? "…" : value,
+                    "is neither PEM text nor base64 of it",
+                    "Give the path of a PEM file to the command line, which sends its content",
+                    .invalidSSLSetting
+                )
             }
             set(key, pem)
         case .text: set(key, value)
@@ -107,7 +132,10 @@ private struct SettingsParser {
     }
 
     private mutating func refuse(
-        _ name: String, _ value: String, _ rule: String, _ remedy: String,
+        _ name: String,
+        _ value: String,
+        _ rule: String,
+        _ remedy: String,
         _ code: SettingProblem.Code = .invalidArgumentValue
     ) {
         problems.append(SettingProblem(code, name, "value '\(value)' \(rule)", remedy: remedy))
@@ -174,8 +202,12 @@ private struct SettingsParser {
         else {
             problems.append(
                 SettingProblem(
-                    .unknownSetting, name, "'\(name)' is no part of a toleration",
-                    remedy: "Write workLoadToleration[0].key, .operator, .value or .effect"))
+                    .unknownSetting,
+                    name,
+                    "'\(name)' is no part of a toleration",
+                    remedy: "Write workLoadToleration[0].key, .operator, .value or .effect"
+                )
+            )
             return
         }
         var toleration = tolerations[index] ?? .init()
@@ -190,7 +222,11 @@ private struct SettingsParser {
         default:
             guard ["NoSchedule", "PreferNoSchedule", "NoExecute", ""].contains(value) else {
                 return refuse(
-                    name, value, "must be NoSchedule, PreferNoSchedule or NoExecute", "Use one of these, or leave it out")
+                    name,
+                    value,
+                    "must be NoSchedule, PreferNoSchedule or NoExecute",
+                    "Use one of these, or leave it out"
+                )
             }
             toleration.effect = value.isEmpty ? nil : value
         }
@@ -210,12 +246,19 @@ private struct SettingsParser {
 
     private mutating func missingHalf(_ missing: String, given: String) {
         // A half that was refused has its own error already.
-        guard !problems.contains(where: { $0.setting == missing || SettingKey.byName[$0.setting.lowercased()]?.name == missing })
+        guard
+            !problems.contains(where: {
+                $0.setting == missing || SettingKey.byName[$0.setting.lowercased()]?.name == missing
+            })
         else { return }
         problems.append(
             SettingProblem(
-                .requiredArgumentMissing, missing, "'\(given)' is given without '\(missing)'",
-                remedy: "Give both, or use sslSecret"))
+                .requiredArgumentMissing,
+                missing,
+                "'\(given)' is given without '\(missing)'",
+                remedy: "Give both, or use sslSecret"
+            )
+        )
     }
 
     /// Any letter case.

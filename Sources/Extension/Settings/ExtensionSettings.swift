@@ -1,4 +1,6 @@
-/// The settings of an extension, typed. Made by `parse`; only what passes `validate` is ever installed.
+/// The settings of an extension, typed.
+///
+/// Made by `parse`; only what passes `validate` is ever installed.
 package struct ExtensionSettings: Sendable, Hashable {
     package enum RouterServiceType: String, Sendable, CaseIterable {
         case loadBalancer = "LoadBalancer"

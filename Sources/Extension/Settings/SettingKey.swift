@@ -1,5 +1,6 @@
-/// One configuration setting that a user can give: its name, what it takes, and what it does. The table is the only place that
-/// knows names; parsing, error messages and the reference page come from it.
+/// One configuration setting that a user can give: its name, what it takes, and what it does.
+///
+/// The table is the only place that knows names; parsing, error messages and the reference page come from it.
 package struct SettingKey: Sendable, Hashable {
     package enum Value: Sendable, Hashable {
         case boolean
@@ -36,8 +37,13 @@ package struct SettingKey: Sendable, Hashable {
     package let effect: String
 
     package init(
-        _ name: String, aliases: [String] = [], _ value: Value, default defaultValue: String? = nil,
-        isProtected: Bool = false, _ standing: Standing, _ effect: String
+        _ name: String,
+        aliases: [String] = [],
+        _ value: Value,
+        default defaultValue: String? = nil,
+        isProtected: Bool = false,
+        _ standing: Standing,
+        _ effect: String
     ) {
         self.name = name
         self.aliases = aliases
@@ -58,59 +64,131 @@ extension SettingKey {
 
     static let documented: [SettingKey] = [
         SettingKey(
-            "enableTraining", .boolean, default: "False", .documented,
-            "Installs what training jobs and batch scoring need."),
+            "enableTraining",
+            .boolean,
+            default: "False",
+            .documented,
+            "Installs what training jobs and batch scoring need."
+        ),
         SettingKey(
-            "enableInference", .boolean, default: "False", .documented,
-            "Installs the inference router and the operator of online endpoints."),
+            "enableInference",
+            .boolean,
+            default: "False",
+            .documented,
+            "Installs the inference router and the operator of online endpoints."
+        ),
         SettingKey(
-            "allowInsecureConnections", .boolean, default: "False", .documented,
-            "Serves endpoints over plain HTTP; for development and test."),
+            "allowInsecureConnections",
+            .boolean,
+            default: "False",
+            .documented,
+            "Serves endpoints over plain HTTP; for development and test."
+        ),
         SettingKey(
-            "inferenceRouterServiceType", .choice(["loadBalancer", "nodePort", "clusterIP"]), .documented,
-            "Service type of the inference router; required with enableInference."),
+            "inferenceRouterServiceType",
+            .choice(["loadBalancer", "nodePort", "clusterIP"]),
+            .documented,
+            "Service type of the inference router; required with enableInference."
+        ),
         SettingKey(
-            "internalLoadBalancerProvider", .choice(["azure"]), .documented,
-            "Uses an internal load balancer for the router; AKS only."),
+            "internalLoadBalancerProvider",
+            .choice(["azure"]),
+            .documented,
+            "Uses an internal load balancer for the router; AKS only."
+        ),
         SettingKey(
-            "sslSecret", .text, .documented,
-            "Secret in namespace azureml with the router's certificate and key (cert.pem and key.pem, or tls.crt and tls.key)."),
+            "sslSecret",
+            .text,
+            .documented,
+            "Secret in namespace azureml with the router's certificate and key (cert.pem and key.pem, or tls.crt and tls.key)."
+        ),
         SettingKey("sslCname", .text, .documented, "Host name in scoring addresses; required with HTTPS."),
         SettingKey(
-            "inferenceRouterHA", aliases: ["inferenceLoadBalancerHA"], .boolean, default: "True", .documented,
-            "Three routers on three nodes; one when False."),
+            "inferenceRouterHA",
+            aliases: ["inferenceLoadBalancerHA"],
+            .boolean,
+            default: "True",
+            .documented,
+            "Three routers on three nodes; one when False."
+        ),
         SettingKey(
-            "installNvidiaDevicePlugin", .boolean, default: "False", .documented, "Installs the NVIDIA device plugin."),
+            "installNvidiaDevicePlugin",
+            .boolean,
+            default: "False",
+            .documented,
+            "Installs the NVIDIA device plugin."
+        ),
         SettingKey(
-            "installPromOp", .boolean, default: "True", .documented,
-            "Installs the Prometheus operator; False reuses the cluster's."),
+            "installPromOp",
+            .boolean,
+            default: "True",
+            .documented,
+            "Installs the Prometheus operator; False reuses the cluster's."
+        ),
         SettingKey(
-            "installVolcano", .boolean, default: "True", .documented,
-            "Installs Volcano for training; False reuses the cluster's."),
+            "installVolcano",
+            .boolean,
+            default: "True",
+            .documented,
+            "Installs Volcano for training; False reuses the cluster's."
+        ),
         SettingKey(
-            "installDcgmExporter", .boolean, default: "False", .documented, "Installs the GPU metrics exporter."),
+            "installDcgmExporter",
+            .boolean,
+            default: "False",
+            .documented,
+            "Installs the GPU metrics exporter."
+        ),
         SettingKey(
-            "sslCertPemFile", aliases: ["scoringFe.sslCert"], .pem, isProtected: true, .documented,
-            "Certificate chain of the router, PEM: server, intermediate, root."),
+            "sslCertPemFile",
+            aliases: ["scoringFe.sslCert"],
+            .pem,
+            isProtected: true,
+            .documented,
+            "Certificate chain of the router, PEM: server, intermediate, root."
+        ),
         SettingKey(
-            "sslKeyPemFile", aliases: ["scoringFe.sslKey"], .pem, isProtected: true, .documented,
-            "Private key of the router's certificate, PEM without passphrase."),
+            "sslKeyPemFile",
+            aliases: ["scoringFe.sslKey"],
+            .pem,
+            isProtected: true,
+            .documented,
+            "Private key of the router's certificate, PEM without passphrase."
+        ),
     ]
 
     static let additional: [SettingKey] = [
         SettingKey(
-            "clusterPurpose", .choice(["DevTest", "FastProd"]), .additional,
-            "DevTest runs one router unless inferenceRouterHA says otherwise."),
+            "clusterPurpose",
+            .choice(["DevTest", "FastProd"]),
+            .additional,
+            "DevTest runs one router unless inferenceRouterHA says otherwise."
+        ),
         SettingKey(
-            "volcanoScheduler.schedulerConfigMap", .text, .additional,
-            "ConfigMap in namespace azureml with the scheduler's configuration."),
+            "volcanoScheduler.schedulerConfigMap",
+            .text,
+            .additional,
+            "ConfigMap in namespace azureml with the scheduler's configuration."
+        ),
         SettingKey(
-            "amloperator.skipResourceValidation", .boolean, default: "False", .additional,
-            "Accepts jobs that no present node can hold, for clusters that grow."),
+            "amloperator.skipResourceValidation",
+            .boolean,
+            default: "False",
+            .additional,
+            "Accepts jobs that no present node can hold, for clusters that grow."
+        ),
         SettingKey(
-            "scoringFe.resources.requests.cpu", .quantity, .additional, "CPU request of the router."),
+            "scoringFe.resources.requests.cpu",
+            .quantity,
+            .additional,
+            "CPU request of the router."
+        ),
         SettingKey(
-            "scoringFe.resources.requests.memory", .quantity, .additional, "Memory request of the router."),
+            "scoringFe.resources.requests.memory",
+            .quantity,
+            .additional,
+            "Memory request of the router."
+        ),
         SettingKey("scoringFe.resources.limits.cpu", .quantity, .additional, "CPU limit of the router."),
         SettingKey("scoringFe.resources.limits.memory", .quantity, .additional, "Memory limit of the router."),
         SettingKey("clusterId", .text, .additional, "Resource id of the cluster, for labels and reports."),
@@ -121,23 +199,29 @@ extension SettingKey {
 
     static let own: [SettingKey] = [
         SettingKey(
-            "installKubeStateMetrics", .boolean, default: "True", .own,
-            "Installs kube-state-metrics; False reuses the cluster's."),
+            "installKubeStateMetrics",
+            .boolean,
+            default: "True",
+            .own,
+            "Installs kube-state-metrics; False reuses the cluster's."
+        ),
         SettingKey("installFluentBit", .boolean, default: "True", .own, "Installs the log shipper."),
     ]
 
-    static let ignored: [SettingKey] = ([
-        "isAKSMigration", "logAnalyticsWS", "relayserver.enabled", "relayserver.relayConnectionString",
-        "relayServerConnectionString", "relayserver.hybridConnectionResourceID", "relayserver.hybridConnectionName",
-        "servicebus.enabled", "serviceBusConnectionString", "servicebus.resourceID", "nginxIngress.enabled",
-        "nginxIngress.controller", "nginxIngress.controllerConfig.worker-processes",
-        "nginxIngress.resources.controller.limits.memory", "scoringFe.serviceType.nodePort",
-        "scoringFe.serviceType.internalLoadBalancer", "scoringFe.sslSecret", "scoringFe.namespace",
-        "scoringFe.enableUpgrade", "openshift", "clusterName", "jobSchedulerLocation", "domain",
-        "prometheus.prometheusSpec.externalLabels.cluster_name", "volcanoScheduler.enable",
-        "amloperator.custom_ip_interface_enabled", "amloperator.custom_ip_interface", "enable_https", "volumePluginDir",
-        "blobfuseSysctlInstall.enabled", "blobCsiDriverEnabled", "privateEndpointILB", "privateEndpointNodeport",
-    ] as [String]).map { SettingKey($0, .text, .ignored, "Has no meaning here.") }
+    static let ignored: [SettingKey] =
+        ([
+            "isAKSMigration", "logAnalyticsWS", "relayserver.enabled", "relayserver.relayConnectionString",
+            "relayServerConnectionString", "relayserver.hybridConnectionResourceID", "relayserver.hybridConnectionName",
+            "servicebus.enabled", "serviceBusConnectionString", "servicebus.resourceID", "nginxIngress.enabled",
+            "nginxIngress.controller", "nginxIngress.controllerConfig.worker-processes",
+            "nginxIngress.resources.controller.limits.memory", "scoringFe.serviceType.nodePort",
+            "scoringFe.serviceType.internalLoadBalancer", "scoringFe.sslSecret", "scoringFe.namespace",
+            "scoringFe.enableUpgrade", "openshift", "clusterName", "jobSchedulerLocation", "domain",
+            "prometheus.prometheusSpec.externalLabels.cluster_name", "volcanoScheduler.enable",
+            "amloperator.custom_ip_interface_enabled", "amloperator.custom_ip_interface", "enable_https",
+            "volumePluginDir",
+            "blobfuseSysctlInstall.enabled", "blobCsiDriverEnabled", "privateEndpointILB", "privateEndpointNodeport",
+        ] as [String]).map { SettingKey($0, .text, .ignored, "Has no meaning here.") }
 
     /// Lower-cased name or alias → key.
     static let byName: [String: SettingKey] = {
@@ -151,7 +235,8 @@ extension SettingKey {
     /// The known name that is closest to `name`, when one is close.
     static func nearest(to name: String) -> String? {
         let wanted = Array(name.lowercased().utf8)
-        let known = all.filter { $0.standing != .ignored }.flatMap { [$0.name] + $0.aliases } + [nodeSelectorPrefix + "<label>"]
+        let known =
+            all.filter { $0.standing != .ignored }.flatMap { [$0.name] + $0.aliases } + [nodeSelectorPrefix + "<label>"]
         let scored = known.map { ($0, editDistance(wanted, Array($0.lowercased().utf8))) }
         guard let best = scored.min(by: { ($0.1, $0.0) < ($1.1, $1.0) }) else { return nil }
         return best.1 <= max(3, wanted.count / 3) ? best.0 : nil

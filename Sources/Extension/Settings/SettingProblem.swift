@@ -46,7 +46,9 @@ package struct SettingsError: Error, Sendable, Hashable, CustomStringConvertible
             return problems.first?.detail ?? ErrorDetail(code: "InvalidConfiguration", message: "invalid settings")
         }
         return ErrorDetail(
-            code: "InvalidConfiguration", message: "the extension's settings have \(problems.count) problems",
-            details: problems.map(\.detail))
+            code: "InvalidConfiguration",
+            message: "the extension's settings have \(problems.count) problems",
+            details: problems.map(\.detail)
+        )
     }
 }

@@ -9,18 +9,32 @@ struct ContainerMount: Sendable, Hashable {
     var options: [String] = []
 
     /// A bind mount of a file or folder of this machine.
-    static func bind(_ source: String, at destination: String, readOnly: Bool = false, propagation: String = "rprivate") -> ContainerMount {
+    static func bind(
+        _ source: String,
+        at destination: String,
+        readOnly: Bool = false,
+        propagation: String = "rprivate"
+    ) -> ContainerMount {
         ContainerMount(
-            destination: destination, source: source, options: ["rbind", propagation, readOnly ? "ro" : "rw"])
+            destination: destination,
+            source: source,
+            options: ["rbind", propagation, readOnly ? "ro" : "rw"]
+        )
     }
 
     static func memory(at destination: String, mode: String, readOnly: Bool = false) -> ContainerMount {
         ContainerMount(
-            destination: destination, source: "tmpfs", type: "tmpfs",
-            options: ["nosuid", "nodev", "mode=" + mode, "size=64m", readOnly ? "ro" : "rw"])
+            destination: destination,
+            source: "tmpfs",
+            type: "tmpfs",
+            options: ["nosuid", "nodev", "mode=" + mode, "size=64m", readOnly ? "ro" : "rw"]
+        )
     }
 
     var json: JSON {
-        ["destination": .string(destination), "source": .string(source), "type": .string(type), "options": JSON(options)]
+        [
+            "destination": .string(destination), "source": .string(source), "type": .string(type),
+            "options": JSON(options),
+        ]
     }
 }

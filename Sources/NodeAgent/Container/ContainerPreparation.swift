@@ -34,8 +34,12 @@ struct ContainerPreparation: Sendable {
 
     func fields(_ pod: PodModel, podIP: String?) -> DownwardFields {
         DownwardFields(
-            pod: pod, nodeName: configuration.nodeName, hostIP: configuration.hostIP,
-            podIP: pod.hostNetwork ? configuration.hostIP : podIP, allocatable: allocatable)
+            pod: pod,
+            nodeName: configuration.nodeName,
+            hostIP: configuration.hostIP,
+            podIP: pod.hostNetwork ? configuration.hostIP : podIP,
+            allocatable: allocatable
+        )
     }
 
     /// Reads and checks; nothing is written.
@@ -45,8 +49,12 @@ struct ContainerPreparation: Sendable {
         let (pod, container, image) = (request.pod, request.container, request.image)
         try refuseUnsupported(container, pod)
         let builder = EnvironmentBuilder(
-            pod: pod, container: container, fields: fields(pod, podIP: request.podIP), objects: objects,
-            kubernetesService: (configuration.kubernetesServiceHost, configuration.kubernetesServicePort))
+            pod: pod,
+            container: container,
+            fields: fields(pod, podIP: request.podIP),
+            objects: objects,
+            kubernetesService: (configuration.kubernetesServiceHost, configuration.kubernetesServicePort)
+        )
         var built = try await builder.build(image: image)
         if !request.gpuIndexes.isEmpty {
             built.variables["NVIDIA_VISIBLE_DEVICES"] = request.gpuIndexes.map(String.init).joined(separator: ",")
@@ -54,7 +62,11 @@ struct ContainerPreparation: Sendable {
         let variables = built.variables
         let arguments = Self.arguments(container, image: image).map { Expansion.expand($0) { variables[$0] } }
         guard !arguments.isEmpty else {
-            throw NodeAgentError(.create, "no command specified", remedy: "set command for image \"\(container.image)\"")
+            throw NodeAgentError(
+                .create,
+                "no command specified",
+                remedy: "set command for image \"\(container.image)\""
+            )
         }
         let user = try ContainerUser.resolve(pod: pod, container: container, image: image)
         let own = paths.pod(pod.uid).container(container.name, attempt: request.attempt)
@@ -62,10 +74,20 @@ struct ContainerPreparation: Sendable {
         let cgroup = runtime.cgroup(podUID: pod.uid) + "/" + id
         let logs = paths.logs(namespace: pod.namespace, name: pod.name, uid: pod.uid) + "/" + container.name
         let record = ContainerRecord(
-            id: id, podUID: pod.uid, name: container.name, attempt: request.attempt, image: container.image,
-            imageID: image.imageID, createdAt: request.now, backoffSeconds: request.backoffSeconds,
-            logPath: logs + "/\(request.attempt).log", cgroupPath: cgroup, hasTerminal: container.wantsTerminal,
-            hasStdin: container.wantsStdin, isPostStartDone: container.postStart == nil)
+            id: id,
+            podUID: pod.uid,
+            name: container.name,
+            attempt: request.attempt,
+            image: container.image,
+            imageID: image.imageID,
+            createdAt: request.now,
+            backoffSeconds: request.backoffSeconds,
+            logPath: logs + "/\(request.attempt).log",
+            cgroupPath: cgroup,
+            hasTerminal: container.wantsTerminal,
+            hasStdin: container.wantsStdin,
+            isPostStartDone: container.postStart == nil
+        )
         let volumeMounts = try VolumeMounts.make(container, pod: pod, hostPaths: request.volumePaths) { text in
             Expansion.expand(text) { variables[$0] }
         }
@@ -73,21 +95,37 @@ struct ContainerPreparation: Sendable {
         let podPaths = paths.pod(pod.uid)
         let isPrivileged = container.securityContext["privileged"]?.boolValue ?? false
         let wanted = RuntimeSpec.oomScore(
-            qos: pod.qosClass, memoryRequest: container.request("memory")?.value ?? 0, memoryCapacity: Machine.memory)
+            qos: pod.qosClass,
+            memoryRequest: container.request("memory")?.value ?? 0,
+            memoryCapacity: Machine.memory
+        )
         let workingDir = Expansion.expand(container.workingDir) { variables[$0] }
         let input = RuntimeSpecInput(
-            pod: pod, container: container, arguments: arguments, environment: variables.lines,
-            workingDir: workingDir.isEmpty ? image.workingDir : workingDir, user: user, mounts: mounts,
+            pod: pod,
+            container: container,
+            arguments: arguments,
+            environment: variables.lines,
+            workingDir: workingDir.isEmpty ? image.workingDir : workingDir,
+            user: user,
+            mounts: mounts,
             maskedPaths: image.isHost ? HostImage.hiddenFiles : [],
-            networkNamespace: pod.hostNetwork ? nil : podPaths.networkNamespace, ipcNamespace: podPaths.ipcNamespace,
+            networkNamespace: pod.hostNetwork ? nil : podPaths.networkNamespace,
+            ipcNamespace: podPaths.ipcNamespace,
             utsNamespace: pod.hostNetwork ? nil : podPaths.utsNamespace,
-            processNamespace: nil, sharedMemory: pod.hostIPC ? "/dev/shm" : podPaths.sharedMemory, cgroupPath: cgroup,
+            processNamespace: nil,
+            sharedMemory: pod.hostIPC ? "/dev/shm" : podPaths.sharedMemory,
+            cgroupPath: cgroup,
             oomScoreAdjustment: max(wanted, Machine.lowestOOMScore),
-            devices: isPrivileged ? HostDevices.all() : HostDevices.gpus(request.gpuIndexes))
+            devices: isPrivileged ? HostDevices.all() : HostDevices.gpus(request.gpuIndexes)
+        )
         return Prepared(
-            record: record, paths: own, spec: RuntimeSpec.make(input), image: image,
+            record: record,
+            paths: own,
+            spec: RuntimeSpec.make(input),
+            image: image,
             mountPoints: mounts.map { ($0.destination, $0.type == "bind" && !Files.isDirectory($0.source)) },
-            skippedVariables: built.skipped)
+            skippedVariables: built.skipped
+        )
     }
 
     /// Writes the bundle: root file system, configuration, and last the record that makes it known.
@@ -147,25 +185,41 @@ struct ContainerPreparation: Sendable {
         for kind in ProbeKind.allCases {
             if case .grpc? = container.probe(kind)?.action {
                 throw NodeAgentError(
-                    .configuration, "\(kind.rawValue) of container \"\(container.name)\" uses gRPC, which this node does not support",
-                    remedy: "use httpGet, tcpSocket or exec")
+                    .configuration,
+                    "\(kind.rawValue) of container \"\(container.name)\" uses gRPC, which this node does not support",
+                    remedy: "use httpGet, tcpSocket or exec"
+                )
             }
         }
         if pod.sharesProcessNamespace, !pod.hostPID {
-            throw NodeAgentError(.configuration, "shareProcessNamespace is not supported by this node", remedy: "remove it from the pod")
+            throw NodeAgentError(
+                .configuration,
+                "shareProcessNamespace is not supported by this node",
+                remedy: "remove it from the pod"
+            )
         }
         for context in [container.securityContext, pod.securityContext]
         where context[path: "seccompProfile", "type"]?.stringValue == "Localhost" {
             throw NodeAgentError(
-                .configuration, "seccompProfile of type Localhost is not supported by this node", remedy: "use RuntimeDefault or Unconfined")
+                .configuration,
+                "seccompProfile of type Localhost is not supported by this node",
+                remedy: "use RuntimeDefault or Unconfined"
+            )
         }
         if pod.spec["hostUsers"]?.boolValue == false {
-            throw NodeAgentError(.configuration, "hostUsers: false is not supported by this node", remedy: "remove it from the pod")
+            throw NodeAgentError(
+                .configuration,
+                "hostUsers: false is not supported by this node",
+                remedy: "remove it from the pod"
+            )
         }
     }
 
     private func baseMounts(
-        _ pod: PodModel, _ container: ContainerModel, image: ResolvedImage, own: ContainerPaths
+        _ pod: PodModel,
+        _ container: ContainerModel,
+        image: ResolvedImage,
+        own: ContainerPaths
     ) -> [ContainerMount] {
         let isReadOnly = container.securityContext["readOnlyRootFilesystem"]?.boolValue ?? false
         let podPaths = paths.pod(pod.uid)
@@ -175,17 +229,23 @@ struct ContainerPreparation: Sendable {
                 mounts.append(.bind(Self.freshPath(folder.path, own), at: folder.path, readOnly: isReadOnly))
             }
             mounts.append(.memory(at: "/run", mode: "755", readOnly: isReadOnly))
-            for path in HostImage.hidden(dataDirectory: paths.data) { mounts.append(.memory(at: path, mode: "755", readOnly: true)) }
+            for path in HostImage.hidden(dataDirectory: paths.data) {
+                mounts.append(.memory(at: path, mode: "755", readOnly: true))
+            }
             for path in image.expose where Files.exists(path) { mounts.append(.bind(path, at: path, readOnly: true)) }
         }
         if image.carriesOutrigger {
-            for (source, name) in [(configuration.outrigger, "outrigger"), (configuration.monitor, "outrigger-monitor")]
+            for (source, name) in [
+                (configuration.outrigger, "outrigger"), (configuration.monitor, "outrigger-monitor"),
+            ]
             where Files.exists(source) {
                 mounts.append(.bind(source, at: "/usr/local/bin/" + name, readOnly: true))
             }
         }
         let taken = Set(container.volumeMounts.compactMap { $0["mountPath"]?.stringValue })
-        if !taken.contains("/etc/hosts") { mounts.append(.bind(podPaths.hosts, at: "/etc/hosts", readOnly: isReadOnly)) }
+        if !taken.contains("/etc/hosts") {
+            mounts.append(.bind(podPaths.hosts, at: "/etc/hosts", readOnly: isReadOnly))
+        }
         mounts.append(.bind(podPaths.resolver, at: "/etc/resolv.conf", readOnly: isReadOnly))
         mounts.append(.bind(podPaths.hostname, at: "/etc/hostname", readOnly: isReadOnly))
         mounts.append(.bind(own.terminationLog, at: container.terminationMessagePath))

@@ -42,7 +42,12 @@ struct ContainerExit: Sendable, Hashable {
     var finishedAt: String
 
     init(
-        exitCode: Int, signal: Int = 0, reason: String, message: String = "", startedAt: String? = nil, finishedAt: String
+        exitCode: Int,
+        signal: Int = 0,
+        reason: String,
+        message: String = "",
+        startedAt: String? = nil,
+        finishedAt: String
     ) {
         self.exitCode = exitCode
         self.signal = signal

@@ -46,8 +46,10 @@ struct ContainerRuntime: Sendable {
     /// - Throws: `.start` with runc's reason; the monitor has then written `exit.json` with exit code 128.
     func start(_ record: ContainerRecord, at own: ContainerPaths, container: ContainerModel) async throws {
         var arguments = [
-            "run", "--runc", configuration.runcPath, "--root", paths.runcRoot, "--id", record.id, "--dir", own.root, "--log", record.logPath,
-            "--log-max-bytes", String(configuration.logMaxBytes), "--log-files", String(configuration.logMaxFiles), "--cgroup",
+            "run", "--runc", configuration.runcPath, "--root", paths.runcRoot, "--id", record.id, "--dir", own.root,
+            "--log", record.logPath,
+            "--log-max-bytes", String(configuration.logMaxBytes), "--log-files", String(configuration.logMaxFiles),
+            "--cgroup",
             record.cgroupPath,
         ]
         if container.wantsTerminal { arguments.append("--terminal") }
@@ -76,20 +78,30 @@ struct ContainerRuntime: Sendable {
     func removeRemains(_ record: ContainerRecord) async throws {
         _ = Cgroups.kill(record.cgroupPath)
         if Files.exists(paths.runcRoot + "/" + record.id) {
-            _ = try await Command.run(configuration.runcPath, ["--root", paths.runcRoot, "delete", "--force", record.id])
+            _ = try await Command.run(
+                configuration.runcPath,
+                ["--root", paths.runcRoot, "delete", "--force", record.id]
+            )
         }
         _ = Cgroups.remove(record.cgroupPath)
     }
 
     /// The arguments that make `outrigger-monitor exec` run `command` in the container; `folder` is a fresh one for this call.
     func execArguments(
-        _ record: ContainerRecord, folder: String, command: [String], terminal: Bool, stdin: Bool, takesInput: Bool
+        _ record: ContainerRecord,
+        folder: String,
+        command: [String],
+        terminal: Bool,
+        stdin: Bool,
+        takesInput: Bool
     ) -> [String] {
         var arguments = ["exec", folder]
         if terminal { arguments.append("--terminal") }
         if stdin { arguments.append("--stdin") }
         if !takesInput { arguments.append("--no-input") }
-        arguments += ["--", configuration.runcPath, "--root", paths.runcRoot, "exec", "--detach", "--pid-file", "exec.pid"]
+        arguments += [
+            "--", configuration.runcPath, "--root", paths.runcRoot, "exec", "--detach", "--pid-file", "exec.pid",
+        ]
         if terminal { arguments += ["--tty", "--console-socket", "console.sock"] }
         return arguments + [record.id] + command
     }
@@ -109,10 +121,22 @@ struct ContainerRuntime: Sendable {
     /// Runs a command in the container and waits for it.
     ///
     /// - Throws: `.timeout` after killing it, `.start` when it cannot be run.
-    func exec(_ record: ContainerRecord, at own: ContainerPaths, command: [String], timeout: Duration) async throws -> ExecResult {
+    func exec(
+        _ record: ContainerRecord,
+        at own: ContainerPaths,
+        command: [String],
+        timeout: Duration
+    ) async throws -> ExecResult {
         let folder = try makeExecFolder(own)
         defer { try? Files.remove(folder) }
-        let arguments = execArguments(record, folder: folder, command: command, terminal: false, stdin: false, takesInput: false)
+        let arguments = execArguments(
+            record,
+            folder: folder,
+            command: command,
+            terminal: false,
+            stdin: false,
+            takesInput: false
+        )
         var options = PlatformOptions()
         // The helper kills the command when it is asked to end; killing the helper would leave the command.
         options.teardownSequence = [.send(signal: .terminate, allowedDurationToNextStep: .seconds(2))]
@@ -120,7 +144,10 @@ struct ContainerRuntime: Sendable {
         let chosen = options
         let bytes = try await withTimeout(timeout, "command \"\(command.joined(separator: " "))\"") {
             try await Subprocess.run(
-                .path(FilePath(monitor)), arguments: Arguments(arguments), platformOptions: chosen, output: .bytes(limit: 4 << 20)
+                .path(FilePath(monitor)),
+                arguments: Arguments(arguments),
+                platformOptions: chosen,
+                output: .bytes(limit: 4 << 20)
             ).standardOutput
         }
         return try Self.collect(bytes)
@@ -146,7 +173,9 @@ struct ContainerRuntime: Sendable {
 
 /// Runs `body`, cancelled and answered with `.timeout` when it takes longer.
 func withTimeout<T: Sendable>(
-    _ limit: Duration, _ what: String, _ body: @escaping @Sendable () async throws -> T
+    _ limit: Duration,
+    _ what: String,
+    _ body: @escaping @Sendable () async throws -> T
 ) async throws -> T {
     try await withThrowingTaskGroup(of: T?.self) { group in
         group.addTask { try await body() }

@@ -27,19 +27,30 @@ struct DownwardFields: Sendable {
         if let key = Self.subscriptKey(path, "metadata.labels") { return pod.object.labels[key] ?? "" }
         if let key = Self.subscriptKey(path, "metadata.annotations") { return pod.object.annotations[key] ?? "" }
         throw NodeAgentError(
-            .configuration, "unsupported fieldPath: \(path)", remedy: "use a field that the downward API offers")
+            .configuration,
+            "unsupported fieldPath: \(path)",
+            remedy: "use a field that the downward API offers"
+        )
     }
 
     /// `resourceFieldRef`: `limits.cpu` and the like, divided and rounded up.
     func resource(_ reference: JSON, container own: ContainerModel?) throws -> String {
         let name = reference["containerName"]?.stringValue ?? ""
         guard let container = name.isEmpty ? own : pod.container(name) else {
-            throw NodeAgentError(.configuration, "container \"\(name)\" not found in resourceFieldRef", remedy: "name a container of the pod")
+            throw NodeAgentError(
+                .configuration,
+                "container \"\(name)\" not found in resourceFieldRef",
+                remedy: "name a container of the pod"
+            )
         }
         let resource = reference["resource"]?.stringValue ?? ""
         let parts = resource.split(separator: ".", maxSplits: 1).map(String.init)
         guard parts.count == 2, ["limits", "requests"].contains(parts[0]) else {
-            throw NodeAgentError(.configuration, "unsupported resource \"\(resource)\" in resourceFieldRef", remedy: "use limits.NAME or requests.NAME")
+            throw NodeAgentError(
+                .configuration,
+                "unsupported resource \"\(resource)\" in resourceFieldRef",
+                remedy: "use limits.NAME or requests.NAME"
+            )
         }
         let amount: Quantity =
             parts[0] == "limits"

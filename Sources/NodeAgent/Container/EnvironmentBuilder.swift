@@ -57,7 +57,9 @@ struct EnvironmentBuilder: Sendable {
     }
 
     private func add(
-        _ source: JSON, to variables: inout VariableList, skipped: inout [(source: String, names: [String])]
+        _ source: JSON,
+        to variables: inout VariableList,
+        skipped: inout [(source: String, names: [String])]
     ) async throws {
         let prefix = source["prefix"]?.stringValue ?? ""
         let values: [String: String]
@@ -122,7 +124,9 @@ struct EnvironmentBuilder: Sendable {
         if let value = values[key] { return value }
         if isOptional { return nil }
         throw NodeAgentError(
-            .configuration, "couldn't find key \(key) in \(isSecret ? "Secret" : "ConfigMap") \(pod.namespace)/\(object)")
+            .configuration,
+            "couldn't find key \(key) in \(isSecret ? "Secret" : "ConfigMap") \(pod.namespace)/\(object)"
+        )
     }
 
     private func missing(_ kind: String, _ name: String) -> NodeAgentError {

@@ -18,7 +18,10 @@ struct Frame: Sendable, Hashable {
 
     var bytes: [UInt8] {
         let length = UInt32(payload.count)
-        return [type.rawValue, UInt8(length >> 24), UInt8(length >> 16 & 0xff), UInt8(length >> 8 & 0xff), UInt8(length & 0xff)]
+        return [
+            type.rawValue, UInt8(length >> 24), UInt8(length >> 16 & 0xff), UInt8(length >> 8 & 0xff),
+            UInt8(length & 0xff),
+        ]
             + payload
     }
 
@@ -34,7 +37,10 @@ struct Frame: Sendable, Hashable {
     static func resize(columns: Int, rows: Int) -> Frame {
         let width = UInt16(clamping: columns)
         let height = UInt16(clamping: rows)
-        return Frame(type: .resize, payload: [UInt8(width >> 8), UInt8(width & 0xff), UInt8(height >> 8), UInt8(height & 0xff)])
+        return Frame(
+            type: .resize,
+            payload: [UInt8(width >> 8), UInt8(width & 0xff), UInt8(height >> 8), UInt8(height & 0xff)]
+        )
     }
 
     /// Standard input in frames of the size that the monitor takes.

@@ -14,13 +14,19 @@ enum HostDevices {
         let major = (number >> 8 & 0xfff) | (number >> 32 & ~UInt64(0xfff))
         let minor = (number & 0xff) | (number >> 12 & ~UInt64(0xff))
         return HostDevice(
-            path: path, type: kind == S_IFCHR ? "c" : "b", major: Int(truncatingIfNeeded: major & 0xffff_ffff),
-            minor: Int(truncatingIfNeeded: minor & 0xffff_ffff), mode: Int(status.st_mode & 0o7777), uid: Int(status.st_uid),
-            gid: Int(status.st_gid))
+            path: path,
+            type: kind == S_IFCHR ? "c" : "b",
+            major: Int(truncatingIfNeeded: major & 0xffff_ffff),
+            minor: Int(truncatingIfNeeded: minor & 0xffff_ffff),
+            mode: Int(status.st_mode & 0o7777),
+            uid: Int(status.st_uid),
+            gid: Int(status.st_gid)
+        )
     }
 
     private static let skipped: Set<String> = [
-        "/dev/pts", "/dev/shm", "/dev/mqueue", "/dev/fd", "/dev/console", "/dev/ptmx", "/dev/tty", "/dev/null", "/dev/zero", "/dev/full",
+        "/dev/pts", "/dev/shm", "/dev/mqueue", "/dev/fd", "/dev/console", "/dev/ptmx", "/dev/tty", "/dev/null",
+        "/dev/zero", "/dev/full",
         "/dev/random", "/dev/urandom", "/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/core",
     ]
 

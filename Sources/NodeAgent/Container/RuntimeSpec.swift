@@ -45,7 +45,9 @@ enum RuntimeSpec {
         let isPrivileged = security["privileged"]?.boolValue ?? false
         let capabilities = Capabilities.resolve(
             add: security[path: "capabilities", "add"]?.stringArray ?? [],
-            drop: security[path: "capabilities", "drop"]?.stringArray ?? [], isPrivileged: isPrivileged)
+            drop: security[path: "capabilities", "drop"]?.stringArray ?? [],
+            isPrivileged: isPrivileged
+        )
         let isReadOnly = security["readOnlyRootFilesystem"]?.boolValue ?? false
         var root: [String: JSON] = [
             "ociVersion": "1.0.2", "process": process(input, capabilities: capabilities, isPrivileged: isPrivileged),
@@ -63,7 +65,9 @@ enum RuntimeSpec {
         let allowsEscalation = security["allowPrivilegeEscalation"]?.boolValue ?? true
         let set = JSON(capabilities)
         var user: [String: JSON] = ["uid": JSON(input.user.uid), "gid": JSON(input.user.gid)]
-        if !input.user.additionalGids.isEmpty { user["additionalGids"] = .array(input.user.additionalGids.map { JSON($0) }) }
+        if !input.user.additionalGids.isEmpty {
+            user["additionalGids"] = .array(input.user.additionalGids.map { JSON($0) })
+        }
         return [
             "terminal": .bool(input.container.wantsTerminal), "user": .object(user), "args": JSON(input.arguments),
             "env": JSON(input.environment), "cwd": .string(input.workingDir.isEmpty ? "/" : input.workingDir),
@@ -77,14 +81,35 @@ enum RuntimeSpec {
         var list: [ContainerMount] = [
             ContainerMount(destination: "/proc", source: "proc", type: "proc", options: ["nosuid", "noexec", "nodev"]),
             ContainerMount(
-                destination: "/dev", source: "tmpfs", type: "tmpfs", options: ["nosuid", "strictatime", "mode=755", "size=65536k"]),
+                destination: "/dev",
+                source: "tmpfs",
+                type: "tmpfs",
+                options: ["nosuid", "strictatime", "mode=755", "size=65536k"]
+            ),
             ContainerMount(
-                destination: "/dev/pts", source: "devpts", type: "devpts",
-                options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]),
-            ContainerMount(destination: "/dev/mqueue", source: "mqueue", type: "mqueue", options: ["nosuid", "noexec", "nodev"]),
-            ContainerMount(destination: "/sys", source: "sysfs", type: "sysfs", options: ["nosuid", "noexec", "nodev", system]),
+                destination: "/dev/pts",
+                source: "devpts",
+                type: "devpts",
+                options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]
+            ),
             ContainerMount(
-                destination: "/sys/fs/cgroup", source: "cgroup", type: "cgroup", options: ["nosuid", "noexec", "nodev", "relatime", system]),
+                destination: "/dev/mqueue",
+                source: "mqueue",
+                type: "mqueue",
+                options: ["nosuid", "noexec", "nodev"]
+            ),
+            ContainerMount(
+                destination: "/sys",
+                source: "sysfs",
+                type: "sysfs",
+                options: ["nosuid", "noexec", "nodev", system]
+            ),
+            ContainerMount(
+                destination: "/sys/fs/cgroup",
+                source: "cgroup",
+                type: "cgroup",
+                options: ["nosuid", "noexec", "nodev", "relatime", system]
+            ),
         ]
         if input.pod.hostIPC { list[3] = .bind("/dev/mqueue", at: "/dev/mqueue") }
         let own = Set(input.mounts.map(\.destination))
@@ -127,7 +152,8 @@ enum RuntimeSpec {
     }
 
     private static let hiddenKernelPaths = [
-        "/proc/asound", "/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats",
+        "/proc/asound", "/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list",
+        "/proc/timer_stats",
         "/proc/sched_debug", "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap",
     ]
 
@@ -147,7 +173,9 @@ enum RuntimeSpec {
 
     private static func resources(_ input: RuntimeSpecInput, isPrivileged: Bool) -> JSON {
         var members: [String: JSON] = [:]
-        if let limit = input.container.limit("memory"), !limit.isZero { members["memory"] = ["limit": JSON(limit.value)] }
+        if let limit = input.container.limit("memory"), !limit.isZero {
+            members["memory"] = ["limit": JSON(limit.value)]
+        }
         var cpu: [String: JSON] = ["shares": JSON(shares(milliCPU: input.container.request("cpu")?.milliValue ?? 0))]
         if let limit = input.container.limit("cpu"), !limit.isZero {
             // The kernel refuses a quota below 1 ms.
@@ -159,7 +187,8 @@ enum RuntimeSpec {
         if !isPrivileged {
             for device in input.devices {
                 rules.append([
-                    "allow": true, "type": .string(device.type), "major": JSON(device.major), "minor": JSON(device.minor), "access": "rwm",
+                    "allow": true, "type": .string(device.type), "major": JSON(device.major),
+                    "minor": JSON(device.minor), "access": "rwm",
                 ])
             }
         }
@@ -187,7 +216,8 @@ enum RuntimeSpec {
 extension HostDevice {
     var json: JSON {
         [
-            "path": .string(path), "type": .string(type), "major": JSON(major), "minor": JSON(minor), "fileMode": JSON(mode),
+            "path": .string(path), "type": .string(type), "major": JSON(major), "minor": JSON(minor),
+            "fileMode": JSON(mode),
             "uid": JSON(uid), "gid": JSON(gid),
         ]
     }

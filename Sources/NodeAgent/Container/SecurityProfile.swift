@@ -10,10 +10,14 @@ enum Capabilities {
 
     /// By number, as <linux/capability.h> has them.
     static let numbered = [
-        "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP", "LINUX_IMMUTABLE",
-        "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER", "SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT",
-        "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE", "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE",
-        "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP", "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ",
+        "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
+        "LINUX_IMMUTABLE",
+        "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER", "SYS_MODULE", "SYS_RAWIO",
+        "SYS_CHROOT",
+        "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE", "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG",
+        "MKNOD", "LEASE",
+        "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP", "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND",
+        "AUDIT_READ",
         "PERFMON", "BPF", "CHECKPOINT_RESTORE",
     ]
 
@@ -48,21 +52,32 @@ enum Capabilities {
 /// The system call filter of `RuntimeDefault`: everything but what changes the machine or reaches out of the container.
 enum SystemCallFilter {
     private static let always = [
-        "acct", "add_key", "clock_adjtime", "clock_adjtime64", "clock_settime", "clock_settime64", "create_module", "delete_module",
+        "acct", "add_key", "clock_adjtime", "clock_adjtime64", "clock_settime", "clock_settime64", "create_module",
+        "delete_module",
         "finit_module", "fsconfig", "fsmount", "fsopen", "fspick", "get_kernel_syms", "init_module", "io_uring_enter",
-        "io_uring_register", "io_uring_setup", "ioperm", "iopl", "kexec_file_load", "kexec_load", "keyctl", "lookup_dcookie",
-        "move_mount", "nfsservctl", "open_tree", "query_module", "quotactl", "quotactl_fd", "reboot", "request_key", "settimeofday", "stime",
+        "io_uring_register", "io_uring_setup", "ioperm", "iopl", "kexec_file_load", "kexec_load", "keyctl",
+        "lookup_dcookie",
+        "move_mount", "nfsservctl", "open_tree", "query_module", "quotactl", "quotactl_fd", "reboot", "request_key",
+        "settimeofday", "stime",
         "swapoff", "swapon", "sysfs", "uselib", "userfaultfd", "ustat", "vm86", "vm86old",
     ]
     private static let withoutSystemAdministration = [
-        "bpf", "fanotify_init", "mount", "mount_setattr", "open_by_handle_at", "perf_event_open", "pivot_root", "setdomainname",
+        "bpf", "fanotify_init", "mount", "mount_setattr", "open_by_handle_at", "perf_event_open", "pivot_root",
+        "setdomainname",
         "sethostname", "setns", "umount", "umount2", "unshare",
     ]
     private static let allowedBy: [(capability: String, calls: [String])] = [
-        ("CAP_SYS_MODULE", ["delete_module", "finit_module", "init_module"]), ("CAP_SYS_BOOT", ["reboot", "kexec_load", "kexec_file_load"]),
+        ("CAP_SYS_MODULE", ["delete_module", "finit_module", "init_module"]),
+        ("CAP_SYS_BOOT", ["reboot", "kexec_load", "kexec_file_load"]),
         ("CAP_SYS_PACCT", ["acct"]), ("CAP_SYS_RAWIO", ["ioperm", "iopl"]),
-        ("CAP_SYS_TIME", ["clock_adjtime", "clock_adjtime64", "clock_settime", "clock_settime64", "settimeofday", "stime"]),
-        ("CAP_SYS_ADMIN", ["fsconfig", "fsmount", "fsopen", "fspick", "move_mount", "open_tree", "quotactl", "lookup_dcookie"]),
+        (
+            "CAP_SYS_TIME",
+            ["clock_adjtime", "clock_adjtime64", "clock_settime", "clock_settime64", "settimeofday", "stime"]
+        ),
+        (
+            "CAP_SYS_ADMIN",
+            ["fsconfig", "fsmount", "fsopen", "fspick", "move_mount", "open_tree", "quotactl", "lookup_dcookie"]
+        ),
     ]
     /// CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET.
     private static let namespaceFlags = [
@@ -89,7 +104,8 @@ enum SystemCallFilter {
             }
         }
         let architectures: [String] =
-            Machine.architecture == "arm64" ? ["SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"] : ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"]
+            Machine.architecture == "arm64"
+            ? ["SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"] : ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"]
         return ["defaultAction": "SCMP_ACT_ALLOW", "architectures": JSON(architectures), "syscalls": .array(rules)]
     }
 }

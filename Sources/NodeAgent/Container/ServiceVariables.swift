@@ -14,7 +14,9 @@ enum ServiceVariables {
             variables[prefix + "_SERVICE_HOST"] = address
             variables[prefix + "_SERVICE_PORT"] = String(first)
             for port in ports {
-                guard let name = port["name"]?.stringValue, !name.isEmpty, let number = port["port"]?.intValue else { continue }
+                guard let name = port["name"]?.stringValue, !name.isEmpty, let number = port["port"]?.intValue else {
+                    continue
+                }
                 variables[prefix + "_SERVICE_PORT_" + identifier(name)] = String(number)
             }
             for (index, port) in ports.enumerated() {

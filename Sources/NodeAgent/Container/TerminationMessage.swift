@@ -8,7 +8,12 @@ enum TerminationMessage {
     static let logLimit = 2048
     static let logLines = 80
 
-    static func read(_ container: ContainerModel, paths: ContainerPaths, record: ContainerRecord, exit: ContainerExit) -> String {
+    static func read(
+        _ container: ContainerModel,
+        paths: ContainerPaths,
+        record: ContainerRecord,
+        exit: ContainerExit
+    ) -> String {
         if !exit.message.isEmpty { return exit.message }
         let own = (try? Files.read(paths.terminationLog)) ?? []
         if !own.isEmpty { return String(decoding: own.suffix(fileLimit), as: UTF8.self) }

@@ -36,10 +36,15 @@ struct ContainerUser: Sendable, Hashable {
                 if runAsNonRoot {
                     throw NodeAgentError(
                         .configuration,
-                        "container has runAsNonRoot and image has non-numeric user (\(parts[0])), cannot verify user is non-root")
+                        "container has runAsNonRoot and image has non-numeric user (\(parts[0])), cannot verify user is non-root"
+                    )
                 }
             } else {
-                throw NodeAgentError(.configuration, "user \"\(parts[0])\" is not in the image's /etc/passwd", remedy: "set runAsUser to a number")
+                throw NodeAgentError(
+                    .configuration,
+                    "user \"\(parts[0])\" is not in the image's /etc/passwd",
+                    remedy: "set runAsUser to a number"
+                )
             }
             if parts.count > 1 { gid = Int(parts[1]) ?? accounts.groups.first { $0.name == parts[1] }?.gid ?? gid }
         }
@@ -50,7 +55,8 @@ struct ContainerUser: Sendable, Hashable {
                 .configuration,
                 runAsUser == nil
                     ? "container has runAsNonRoot and \(reason) (pod: \"\(pod.name)_\(pod.namespace)(\(pod.uid))\", container: \(container.name))"
-                    : "\(reason) (pod: \"\(pod.name)_\(pod.namespace)(\(pod.uid))\", container: \(container.name))")
+                    : "\(reason) (pod: \"\(pod.name)_\(pod.namespace)(\(pod.uid))\", container: \(container.name))"
+            )
         }
         var groups = (shared["supplementalGroups"]?.arrayValue ?? []).compactMap(\.intValue)
         if let fsGroup = shared["fsGroup"]?.intValue { groups.append(fsGroup) }
@@ -70,7 +76,9 @@ struct Accounts: Sendable {
     init(layers: [String]) {
         for line in Self.file("/etc/passwd", layers).split(separator: "\n") {
             let fields = line.split(separator: ":", omittingEmptySubsequences: false)
-            if fields.count >= 4, let uid = Int(fields[2]), let gid = Int(fields[3]) { users.append((String(fields[0]), uid, gid)) }
+            if fields.count >= 4, let uid = Int(fields[2]), let gid = Int(fields[3]) {
+                users.append((String(fields[0]), uid, gid))
+            }
         }
         for line in Self.file("/etc/group", layers).split(separator: "\n") {
             let fields = line.split(separator: ":", omittingEmptySubsequences: false)

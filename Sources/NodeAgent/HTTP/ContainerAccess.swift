@@ -21,7 +21,8 @@ struct ContainerAccess: Sendable {
             let pod = PodModel(KubeObject(record.pod))
             if pod.namespace == namespace, pod.name == name { found.append(pod) }
         }
-        guard let newest = found.max(by: { ($0.object.creationTimestamp ?? "") < ($1.object.creationTimestamp ?? "") }) else {
+        guard let newest = found.max(by: { ($0.object.creationTimestamp ?? "") < ($1.object.creationTimestamp ?? "") })
+        else {
             throw NodeAgentError(.notFound, "pod \"\(name)\" in namespace \"\(namespace)\" does not run on this node")
         }
         return newest
@@ -46,7 +47,8 @@ struct ContainerAccess: Sendable {
             .badRequest,
             previous
                 ? "previous terminated container \"\(name)\" in pod \"\(podName)\" not found"
-                : "container \"\(name)\" in pod \"\(podName)\" is waiting to start: ContainerCreating")
+                : "container \"\(name)\" in pod \"\(podName)\" is waiting to start: ContainerCreating"
+        )
     }
 
     /// A container that runs.

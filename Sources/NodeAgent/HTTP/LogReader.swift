@@ -19,7 +19,11 @@ struct LogOptions: Sendable, Hashable {
         func number(_ name: String) throws -> Int? {
             guard let text = query[name]?.last, !text.isEmpty else { return nil }
             guard let value = Int(text), value >= 0 else {
-                throw NodeAgentError(.badRequest, "\(name)=\(text) is no whole number of at least 0", remedy: "give a number")
+                throw NodeAgentError(
+                    .badRequest,
+                    "\(name)=\(text) is no whole number of at least 0",
+                    remedy: "give a number"
+                )
             }
             return value
         }

@@ -27,11 +27,14 @@ enum NodeRequest: Sendable, Hashable {
         case ("containerLogs", 4): self = .logs(namespace: path[1], pod: path[2], container: path[3], query: query)
         case ("exec", 4):
             let streams = Self.streams(path, query)
-            guard !streams.command.isEmpty else { throw NodeAgentError(.badRequest, "exec needs a command", remedy: "add command=…") }
+            guard !streams.command.isEmpty else {
+                throw NodeAgentError(.badRequest, "exec needs a command", remedy: "add command=…")
+            }
             self = .exec(streams)
         case ("attach", 4): self = .attach(Self.streams(path, query))
         case ("portForward", 3):
-            let ports = ((query["port"] ?? []) + (query["ports"] ?? [])).flatMap { $0.split(separator: ",") }.compactMap { Int($0) }
+            let ports = ((query["port"] ?? []) + (query["ports"] ?? [])).flatMap { $0.split(separator: ",") }.compactMap
+            { Int($0) }
             guard !ports.isEmpty, ports.allSatisfy({ (1...65535).contains($0) }) else {
                 throw NodeAgentError(.badRequest, "portForward needs ports between 1 and 65535", remedy: "add ports=…")
             }
@@ -46,8 +49,15 @@ enum NodeRequest: Sendable, Hashable {
             names.contains { name in query[name]?.last.map { $0 == "true" || $0 == "1" } ?? false }
         }
         return Streams(
-            namespace: path[1], pod: path[2], container: path[3], command: query["command"] ?? [], stdin: flag("stdin", "input"),
-            stdout: flag("stdout", "output"), stderr: flag("stderr", "error"), terminal: flag("tty"))
+            namespace: path[1],
+            pod: path[2],
+            container: path[3],
+            command: query["command"] ?? [],
+            stdin: flag("stdin", "input"),
+            stdout: flag("stdout", "output"),
+            stderr: flag("stderr", "error"),
+            terminal: flag("tty")
+        )
     }
 
     static func query(_ text: String) -> [String: [String]] {
@@ -55,7 +65,9 @@ enum NodeRequest: Sendable, Hashable {
         for pair in text.split(separator: "&") {
             let sides = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
             guard let name = sides.first else { continue }
-            result[decode(name, plusIsSpace: true), default: []].append(sides.count > 1 ? decode(sides[1], plusIsSpace: true) : "")
+            result[decode(name, plusIsSpace: true), default: []].append(
+                sides.count > 1 ? decode(sides[1], plusIsSpace: true) : ""
+            )
         }
         return result
     }

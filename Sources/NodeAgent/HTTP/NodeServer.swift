@@ -64,12 +64,19 @@ final class NodeServer: Sendable {
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(
                         NIOWebSocketFrameAggregator(
-                            minNonFinalFragmentSize: 0, maxAccumulatedFrameCount: 1024, maxAccumulatedFrameSize: 4 << 20))
+                            minNonFinalFragmentSize: 0,
+                            maxAccumulatedFrameCount: 1024,
+                            maxAccumulatedFrameSize: 4 << 20
+                        )
+                    )
                     return .socket(
-                        try SocketChannel(wrappingChannelSynchronously: channel), uri: head.uri,
-                        subprotocol: Self.subprotocol(head) ?? "")
+                        try SocketChannel(wrappingChannelSynchronously: channel),
+                        uri: head.uri,
+                        subprotocol: Self.subprotocol(head) ?? ""
+                    )
                 }
-            })
+            }
+        )
         let configuration = NIOTypedHTTPServerUpgradeConfiguration(upgraders: [upgrader]) { channel in
             channel.eventLoop.makeCompletedFuture {
                 try channel.pipeline.syncOperations.addHandler(ResponseBodyHandler())
@@ -77,7 +84,8 @@ final class NodeServer: Sendable {
             }
         }
         return try channel.pipeline.syncOperations.configureUpgradableHTTPServerPipeline(
-            configuration: .init(upgradeConfiguration: configuration))
+            configuration: .init(upgradeConfiguration: configuration)
+        )
     }
 
     private static func subprotocol(_ head: HTTPRequestHead) -> String? {
@@ -87,7 +95,9 @@ final class NodeServer: Sendable {
 
     /// nil = answer over HTTP, which says what is wrong.
     private func upgradeHeaders(_ head: HTTPRequestHead) -> HTTPHeaders? {
-        guard let subprotocol = Self.subprotocol(head), let request = try? NodeRequest(uri: head.uri), (try? check(request)) != nil else {
+        guard let subprotocol = Self.subprotocol(head), let request = try? NodeRequest(uri: head.uri),
+            (try? check(request)) != nil
+        else {
             return nil
         }
         return ["Sec-WebSocket-Protocol": subprotocol]
@@ -109,7 +119,9 @@ final class NodeServer: Sendable {
             case .plain(let channel): try await plain(channel)
             case .socket(let channel, let uri, let subprotocol):
                 try await StreamSession(backend: backend, subprotocol: subprotocol, logger: logger).run(
-                    channel, request: NodeRequest(uri: uri))
+                    channel,
+                    request: NodeRequest(uri: uri)
+                )
             }
         } catch is CancellationError {
             return
@@ -130,7 +142,8 @@ final class NodeServer: Sendable {
     }
 
     private func answer(
-        _ head: HTTPRequestHead, _ outbound: NIOAsyncChannelOutboundWriter<HTTPPart<HTTPResponseHead, ByteBuffer>>
+        _ head: HTTPRequestHead,
+        _ outbound: NIOAsyncChannelOutboundWriter<HTTPPart<HTTPResponseHead, ByteBuffer>>
     ) async throws {
         do {
             switch try NodeRequest(uri: head.uri) {
@@ -139,15 +152,26 @@ final class NodeServer: Sendable {
                 var clock = timespec()
                 clock_gettime(CLOCK_REALTIME, &clock)
                 let options = try LogOptions(query: query, now: Double(clock.tv_sec))
-                let found = try backend.container(namespace: namespace, pod: pod, name: container, previous: options.usesPrevious)
+                let found = try backend.container(
+                    namespace: namespace,
+                    pod: pod,
+                    name: container,
+                    previous: options.usesPrevious
+                )
                 try await logs(found, options, outbound)
             case .exec(let streams), .attach(let streams):
                 _ = try backend.running(namespace: streams.namespace, pod: streams.pod, name: streams.container)
                 throw NodeAgentError(
-                    .badRequest, "unable to upgrade: this path needs a WebSocket of protocol " + Self.subprotocols.joined(separator: " or "))
+                    .badRequest,
+                    "unable to upgrade: this path needs a WebSocket of protocol "
+                        + Self.subprotocols.joined(separator: " or ")
+                )
             case .portForward(let namespace, let pod, _):
                 _ = try backend.pod(namespace: namespace, name: pod)
-                throw NodeAgentError(.badRequest, "unable to upgrade: this path needs a WebSocket of protocol v4.channel.k8s.io")
+                throw NodeAgentError(
+                    .badRequest,
+                    "unable to upgrade: this path needs a WebSocket of protocol v4.channel.k8s.io"
+                )
             }
         } catch let error as NodeAgentError {
             let code: HTTPResponseStatus =
@@ -161,11 +185,14 @@ final class NodeServer: Sendable {
     }
 
     private func text(
-        _ code: HTTPResponseStatus, _ text: String, _ outbound: NIOAsyncChannelOutboundWriter<HTTPPart<HTTPResponseHead, ByteBuffer>>
+        _ code: HTTPResponseStatus,
+        _ text: String,
+        _ outbound: NIOAsyncChannelOutboundWriter<HTTPPart<HTTPResponseHead, ByteBuffer>>
     ) async throws {
         let buffer = ByteBuffer(string: text + "\n")
         let headers: HTTPHeaders = [
-            "Content-Type": "text/plain; charset=utf-8", "Content-Length": String(buffer.readableBytes), "Connection": "close",
+            "Content-Type": "text/plain; charset=utf-8", "Content-Length": String(buffer.readableBytes),
+            "Connection": "close",
         ]
         try await outbound.write(.head(HTTPResponseHead(version: .http1_1, status: code, headers: headers)))
         try await outbound.write(.body(buffer))
@@ -173,12 +200,19 @@ final class NodeServer: Sendable {
     }
 
     private func logs(
-        _ found: ContainerAccess.Found, _ options: LogOptions,
+        _ found: ContainerAccess.Found,
+        _ options: LogOptions,
         _ outbound: NIOAsyncChannelOutboundWriter<HTTPPart<HTTPResponseHead, ByteBuffer>>
     ) async throws {
-        let headers: HTTPHeaders = ["Content-Type": "text/plain", "Transfer-Encoding": "chunked", "Connection": "close"]
+        let headers: HTTPHeaders = [
+            "Content-Type": "text/plain", "Transfer-Encoding": "chunked", "Connection": "close",
+        ]
         try await outbound.write(.head(HTTPResponseHead(version: .http1_1, status: .ok, headers: headers)))
-        var reader = LogReader(path: found.record.logPath, files: backend.runtime.configuration.logMaxFiles, options: options)
+        var reader = LogReader(
+            path: found.record.logPath,
+            files: backend.runtime.configuration.logMaxFiles,
+            options: options
+        )
         defer { reader.close() }
         while true {
             // Asked before reading: what a container writes last is in the file before its exit status is.

@@ -8,7 +8,11 @@ struct PortForwardSession: Sendable {
     let backend: ContainerAccess
 
     func run(
-        namespace: String, pod name: String, ports: [Int], _ inbound: StreamSession.Reader, _ outbound: StreamSession.Writer
+        namespace: String,
+        pod name: String,
+        ports: [Int],
+        _ inbound: StreamSession.Reader,
+        _ outbound: StreamSession.Writer
     ) async throws {
         let pod = try backend.pod(namespace: namespace, name: name)
         let netns = pod.hostNetwork ? "-" : backend.paths.pod(pod.uid).networkNamespace
@@ -43,13 +47,16 @@ struct PortForwardSession: Sendable {
     }
 
     private func distribute(
-        _ inbound: StreamSession.Reader, _ outbound: StreamSession.Writer, _ feeds: [AsyncStream<[UInt8]>.Continuation]
+        _ inbound: StreamSession.Reader,
+        _ outbound: StreamSession.Writer,
+        _ feeds: [AsyncStream<[UInt8]>.Continuation]
     ) async throws {
         for try await message in inbound {
             switch message.opcode {
             case .binary:
                 var data = message.unmaskedData
-                guard let channel = data.readInteger(as: UInt8.self), channel % 2 == 0, Int(channel) / 2 < feeds.count else { continue }
+                guard let channel = data.readInteger(as: UInt8.self), channel % 2 == 0, Int(channel) / 2 < feeds.count
+                else { continue }
                 if case .dropped = feeds[Int(channel) / 2].yield(Array(data.readableBytesView)) {
                     throw NodeAgentError(.badRequest, "the pod does not read what is sent to its port")
                 }
@@ -61,11 +68,18 @@ struct PortForwardSession: Sendable {
     }
 
     private func join(
-        _ port: Int, _ netns: String, _ channel: UInt8, _ input: AsyncStream<[UInt8]>, _ outbound: StreamSession.Writer
+        _ port: Int,
+        _ netns: String,
+        _ channel: UInt8,
+        _ input: AsyncStream<[UInt8]>,
+        _ outbound: StreamSession.Writer
     ) async throws {
         let result = try await Subprocess.run(
-            .path(FilePath(backend.runtime.configuration.monitor)), arguments: ["connect", netns, String(port)], input: .inputWriter,
-            output: .sequence, error: .string(limit: 4096)
+            .path(FilePath(backend.runtime.configuration.monitor)),
+            arguments: ["connect", netns, String(port)],
+            input: .inputWriter,
+            output: .sequence,
+            error: .string(limit: 4096)
         ) { execution in
             let writer = execution.standardInputWriter
             let output = execution.standardOutput

@@ -34,7 +34,13 @@ struct StreamSession: Sendable {
                 case .exec(let streams): try await exec(streams, inbound, outbound)
                 case .attach(let streams): try await attach(streams, inbound, outbound)
                 case .portForward(let namespace, let pod, let ports):
-                    try await PortForwardSession(backend: backend).run(namespace: namespace, pod: pod, ports: ports, inbound, outbound)
+                    try await PortForwardSession(backend: backend).run(
+                        namespace: namespace,
+                        pod: pod,
+                        ports: ports,
+                        inbound,
+                        outbound
+                    )
                 case .logs, .health: return
                 }
             } catch let error as NodeAgentError {
@@ -52,7 +58,8 @@ struct StreamSession: Sendable {
 
     /// An empty message tells the client that the session stands.
     private func greet(_ streams: NodeRequest.Streams, _ outbound: Writer) async throws {
-        let channel = streams.stdout ? ChannelNumber.stdout : streams.stderr ? ChannelNumber.stderr : ChannelNumber.error
+        let channel =
+            streams.stdout ? ChannelNumber.stdout : streams.stderr ? ChannelNumber.stderr : ChannelNumber.error
         try await send(channel, [], outbound)
     }
 
@@ -61,13 +68,23 @@ struct StreamSession: Sendable {
         let folder = try backend.runtime.makeExecFolder(found.paths)
         defer { try? Files.remove(folder) }
         let arguments = backend.runtime.execArguments(
-            found.record, folder: folder, command: streams.command, terminal: streams.terminal, stdin: streams.stdin, takesInput: true)
+            found.record,
+            folder: folder,
+            command: streams.command,
+            terminal: streams.terminal,
+            stdin: streams.stdin,
+            takesInput: true
+        )
         var options = PlatformOptions()
         options.teardownSequence = [.send(signal: .terminate, allowedDurationToNextStep: .seconds(2))]
         try await greet(streams, outbound)
         let result = try await Subprocess.run(
-            .path(FilePath(backend.runtime.configuration.monitor)), arguments: Arguments(arguments), platformOptions: options,
-            input: .inputWriter, output: .sequence, error: .discarded
+            .path(FilePath(backend.runtime.configuration.monitor)),
+            arguments: Arguments(arguments),
+            platformOptions: options,
+            input: .inputWriter,
+            output: .sequence,
+            error: .discarded
         ) { execution -> Frame? in
             let writer = execution.standardInputWriter
             let output = execution.standardOutput
@@ -109,7 +126,8 @@ struct StreamSession: Sendable {
 
     private func pass(_ frame: Frame, _ streams: NodeRequest.Streams, _ outbound: Writer) async throws {
         switch frame.type {
-        case .stdout where streams.stdout || streams.terminal: try await send(ChannelNumber.stdout, frame.payload, outbound)
+        case .stdout where streams.stdout || streams.terminal:
+            try await send(ChannelNumber.stdout, frame.payload, outbound)
         case .stderr where streams.stderr: try await send(ChannelNumber.stderr, frame.payload, outbound)
         default: break
         }
@@ -130,7 +148,9 @@ struct StreamSession: Sendable {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
                     try await self.takeInput(inbound, outbound) { frame in
-                        if frame.type == .resize || streams.stdin { try await outgoing.write(ByteBuffer(bytes: frame.bytes)) }
+                        if frame.type == .resize || streams.stdin {
+                            try await outgoing.write(ByteBuffer(bytes: frame.bytes))
+                        }
                     }
                 }
                 group.addTask {
@@ -149,7 +169,8 @@ struct StreamSession: Sendable {
     }
 
     /// Turns what the client sends into frames; returns when it closes.
-    private func takeInput(_ inbound: Reader, _ outbound: Writer, _ forward: (Frame) async throws -> Void) async throws {
+    private func takeInput(_ inbound: Reader, _ outbound: Writer, _ forward: (Frame) async throws -> Void) async throws
+    {
         for try await message in inbound {
             switch message.opcode {
             case .binary, .text:
@@ -171,7 +192,9 @@ struct StreamSession: Sendable {
     }
 
     private static func resize(_ bytes: [UInt8]) -> Frame? {
-        guard let json = try? JSON(parsing: bytes), let width = json["Width"]?.intValue, let height = json["Height"]?.intValue else {
+        guard let json = try? JSON(parsing: bytes), let width = json["Width"]?.intValue,
+            let height = json["Height"]?.intValue
+        else {
             return nil
         }
         return .resize(columns: width, rows: height)
@@ -190,7 +213,8 @@ struct StreamSession: Sendable {
         if code == 0 { return success }
         let status: JSON = [
             "metadata": [:], "status": "Failure",
-            "message": .string("command terminated with non-zero exit code: exit status \(code)"), "reason": "NonZeroExitCode",
+            "message": .string("command terminated with non-zero exit code: exit status \(code)"),
+            "reason": "NonZeroExitCode",
             "details": ["causes": [["reason": "ExitCode", "message": .string(String(code))]]],
         ]
         return status.bytes

@@ -14,12 +14,19 @@ struct ImageLayout: Sendable {
     var workingDir: String
     var user: String
 
-    static func open(_ path: String, reference: String?, layerFolder: String, monitor: String) async throws -> ImageLayout {
+    static func open(
+        _ path: String,
+        reference: String?,
+        layerFolder: String,
+        monitor: String
+    ) async throws -> ImageLayout {
         let index = try json(path + "/index.json")
         let digest = try select(index, reference: reference, path: path)
         var manifest = try json(blob(path, digest))
         if let nested = manifest["manifests"]?.arrayValue {
-            let own = nested.first { $0[path: "platform", "architecture"]?.stringValue == Machine.architecture } ?? nested.first
+            let own =
+                nested.first { $0[path: "platform", "architecture"]?.stringValue == Machine.architecture }
+                ?? nested.first
             guard let inner = own?["digest"]?.stringValue else { throw broken(path, "its index lists no manifest") }
             manifest = try json(blob(path, inner))
         }
@@ -30,12 +37,19 @@ struct ImageLayout: Sendable {
         var layers: [String] = []
         for layer in manifest["layers"]?.arrayValue ?? [] {
             guard let layerDigest = layer["digest"]?.stringValue else { throw broken(path, "a layer has no digest") }
-            layers.append(try await unpack(blob(path, layerDigest), digest: layerDigest, into: layerFolder, monitor: monitor))
+            layers.append(
+                try await unpack(blob(path, layerDigest), digest: layerDigest, into: layerFolder, monitor: monitor)
+            )
         }
         return ImageLayout(
-            layers: layers.reversed(), digest: configDigest, entrypoint: config["Entrypoint"]?.stringArray ?? [],
-            command: config["Cmd"]?.stringArray ?? [], environment: config["Env"]?.stringArray ?? [],
-            workingDir: config["WorkingDir"]?.stringValue ?? "", user: config["User"]?.stringValue ?? "")
+            layers: layers.reversed(),
+            digest: configDigest,
+            entrypoint: config["Entrypoint"]?.stringArray ?? [],
+            command: config["Cmd"]?.stringArray ?? [],
+            environment: config["Env"]?.stringArray ?? [],
+            workingDir: config["WorkingDir"]?.stringValue ?? "",
+            user: config["User"]?.stringValue ?? ""
+        )
     }
 
     private static func select(_ index: JSON, reference: String?, path: String) throws -> String {
@@ -63,11 +77,20 @@ struct ImageLayout: Sendable {
     }
 
     private static func broken(_ path: String, _ reason: String) -> NodeAgentError {
-        NodeAgentError(.imageUnknown, "image layout \(path): \(reason)", remedy: "export the image again as an OCI layout")
+        NodeAgentError(
+            .imageUnknown,
+            "image layout \(path): \(reason)",
+            remedy: "export the image again as an OCI layout"
+        )
     }
 
     /// Unpacks one layer; concurrent callers race to the final rename and both win.
-    private static func unpack(_ archive: String, digest: String, into folder: String, monitor: String) async throws -> String {
+    private static func unpack(
+        _ archive: String,
+        digest: String,
+        into folder: String,
+        monitor: String
+    ) async throws -> String {
         let name = String(digest.split(separator: ":").last?.prefix(24) ?? "")
         guard !name.isEmpty, name.allSatisfy(\.isHexDigit) else { throw broken(archive, "its digest is malformed") }
         let target = folder + "/" + name
@@ -77,7 +100,9 @@ struct ImageLayout: Sendable {
         try Files.makeDirectory(staging)
         do {
             try await Command.check(
-                "/usr/bin/tar", ["--extract", "--file", archive, "--directory", staging, "--same-owner", "--numeric-owner", "--xattrs"])
+                "/usr/bin/tar",
+                ["--extract", "--file", archive, "--directory", staging, "--same-owner", "--numeric-owner", "--xattrs"]
+            )
             try await Command.check(monitor, ["whiteouts", staging])
             if rename(staging, target) != 0, !Files.isDirectory(target) { throw Files.failure("rename", staging) }
         } catch {

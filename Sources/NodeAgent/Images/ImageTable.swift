@@ -54,8 +54,14 @@ package struct ImageTable: Sendable, Hashable {
         package var carriesOutrigger: Bool
 
         package init(
-            pattern: String, source: Source, entrypoint: [String] = [], command: [String] = [],
-            environment: [String] = [], expose: [String] = [], isBuiltIn: Bool = false, carriesOutrigger: Bool = false
+            pattern: String,
+            source: Source,
+            entrypoint: [String] = [],
+            command: [String] = [],
+            environment: [String] = [],
+            expose: [String] = [],
+            isBuiltIn: Bool = false,
+            carriesOutrigger: Bool = false
         ) {
             self.pattern = pattern
             self.source = source
@@ -80,8 +86,12 @@ package struct ImageTable: Sendable, Hashable {
     /// What works without any `images.json`.
     package static let builtIn: [Entry] = [
         Entry(
-            pattern: "outrigger.ml/outrigger:*", source: .host, entrypoint: ["/usr/local/bin/outrigger"], isBuiltIn: true,
-            carriesOutrigger: true),
+            pattern: "outrigger.ml/outrigger:*",
+            source: .host,
+            entrypoint: ["/usr/local/bin/outrigger"],
+            isBuiltIn: true,
+            carriesOutrigger: true
+        ),
         Entry(pattern: "outrigger.ml/host:*", source: .host, isBuiltIn: true),
         Entry(pattern: "registry.k8s.io/pause:*", source: .host, command: ["/bin/sleep", "infinity"], isBuiltIn: true),
     ]
@@ -101,18 +111,29 @@ package struct ImageTable: Sendable, Hashable {
         for (index, item) in (json["images"]?.arrayValue ?? []).enumerated() {
             let place = "\(path): images[\(index)]"
             guard let pattern = item["pattern"]?.stringValue, !pattern.isEmpty else {
-                throw NodeAgentError(.configuration, "\(place).pattern is missing", remedy: "name an image, for example \"busybox:*\"")
+                throw NodeAgentError(
+                    .configuration,
+                    "\(place).pattern is missing",
+                    remedy: "name an image, for example \"busybox:*\""
+                )
             }
             guard let source = Source(item["source"]?.stringValue ?? "") else {
                 throw NodeAgentError(
-                    .configuration, "\(place).source \(item["source"]?.text ?? "null") is none of host, dir:/PATH, oci:/PATH",
-                    remedy: "write one of the three forms")
+                    .configuration,
+                    "\(place).source \(item["source"]?.text ?? "null") is none of host, dir:/PATH, oci:/PATH",
+                    remedy: "write one of the three forms"
+                )
             }
             entries.append(
                 Entry(
-                    pattern: pattern, source: source, entrypoint: item["entrypoint"]?.stringArray ?? [],
-                    command: item["command"]?.stringArray ?? [], environment: item["environment"]?.stringArray ?? [],
-                    expose: item["expose"]?.stringArray ?? []))
+                    pattern: pattern,
+                    source: source,
+                    entrypoint: item["entrypoint"]?.stringArray ?? [],
+                    command: item["command"]?.stringArray ?? [],
+                    environment: item["environment"]?.stringArray ?? [],
+                    expose: item["expose"]?.stringArray ?? []
+                )
+            )
         }
         return ImageTable(entries: entries + builtIn, expose: json["expose"]?.stringArray ?? [])
     }
@@ -150,8 +171,10 @@ package struct ImageTable: Sendable, Hashable {
         if let entry = entry(for: image) { return (entry, false) }
         guard mapUnknownImages else {
             throw NodeAgentError(
-                .imageUnknown, "image \"\(image)\" is not in this node's image table",
-                remedy: "add it with `outrigger image add`")
+                .imageUnknown,
+                "image \"\(image)\" is not in this node's image table",
+                remedy: "add it with `outrigger image add`"
+            )
         }
         return (Entry(pattern: image, source: .host, expose: expose, isBuiltIn: true), true)
     }

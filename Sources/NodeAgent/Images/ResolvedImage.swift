@@ -29,22 +29,39 @@ struct ImageStore: Sendable {
     func resolve(_ image: String) async throws -> ResolvedImage {
         let (entry, isSubstituted) = try table.resolve(image, mapUnknownImages: mapUnknownImages)
         var resolved = ResolvedImage(
-            layers: ["/"], isHost: true, entrypoint: entry.entrypoint, command: entry.command,
-            environment: entry.environment, workingDir: "", user: "", imageID: "outrigger.ml/host", expose: entry.expose,
-            carriesOutrigger: entry.carriesOutrigger, isSubstituted: isSubstituted)
+            layers: ["/"],
+            isHost: true,
+            entrypoint: entry.entrypoint,
+            command: entry.command,
+            environment: entry.environment,
+            workingDir: "",
+            user: "",
+            imageID: "outrigger.ml/host",
+            expose: entry.expose,
+            carriesOutrigger: entry.carriesOutrigger,
+            isSubstituted: isSubstituted
+        )
         switch entry.source {
         case .host:
             if entry.expose != table.expose { resolved.expose += table.expose }
         case .directory(let path):
             guard Files.isDirectory(path) else {
                 throw NodeAgentError(
-                    .imageUnknown, "image \"\(image)\" maps to \(path), which is no folder", remedy: "correct the image table")
+                    .imageUnknown,
+                    "image \"\(image)\" maps to \(path), which is no folder",
+                    remedy: "correct the image table"
+                )
             }
             resolved.layers = [path]
             resolved.isHost = false
             resolved.imageID = "dir:" + path
         case .layout(let path, let reference):
-            let layout = try await ImageLayout.open(path, reference: reference, layerFolder: layerFolder, monitor: monitor)
+            let layout = try await ImageLayout.open(
+                path,
+                reference: reference,
+                layerFolder: layerFolder,
+                monitor: monitor
+            )
             resolved.layers = layout.layers
             resolved.isHost = false
             resolved.imageID = layout.digest

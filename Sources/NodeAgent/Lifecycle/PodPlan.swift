@@ -100,14 +100,20 @@ enum PodPlan {
         }
         var hasFailure = false
         for container in situation.pod.containers {
-            guard let exit = situation.view(container).exit, !policy.restarts(afterExitCode: exit.exitCode) else { return .goesOn }
+            guard let exit = situation.view(container).exit, !policy.restarts(afterExitCode: exit.exitCode) else {
+                return .goesOn
+            }
             if exit.exitCode != 0 { hasFailure = true }
         }
         return hasFailure ? .failed : .succeeded
     }
 
     /// Stops what runs: all regular containers at once, then sidecars from the last to the first.
-    private static func stopAll(_ situation: PodSituation, reason: PodDecision.StopReason, into decision: inout PodDecision) {
+    private static func stopAll(
+        _ situation: PodSituation,
+        reason: PodDecision.StopReason,
+        into decision: inout PodDecision
+    ) {
         let regular = situation.pod.initContainers.filter { !$0.isSidecar } + situation.pod.containers
         let alive = regular.filter { situation.view($0).isAlive }
         if !alive.isEmpty {
@@ -159,13 +165,20 @@ enum PodPlan {
         }
     }
 
-    private static func stopIfUnhealthy(_ container: ContainerModel, _ view: ContainerView, into decision: inout PodDecision) {
+    private static func stopIfUnhealthy(
+        _ container: ContainerModel,
+        _ view: ContainerView,
+        into decision: inout PodDecision
+    ) {
         guard let failed = view.failedProbe, view.isRunning, !view.isStopping else { return }
         decision.actions.append(.stop(container: container.name, reason: .probeFailed(failed)))
     }
 
     private static func startWhenDue(
-        _ container: ContainerModel, _ view: ContainerView, now: Double, into decision: inout PodDecision
+        _ container: ContainerModel,
+        _ view: ContainerView,
+        now: Double,
+        into decision: inout PodDecision
     ) {
         let due: Double =
             switch view.state {

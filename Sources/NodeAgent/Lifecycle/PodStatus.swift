@@ -41,7 +41,9 @@ enum PodStatus {
         let regular = input.pod.containers.map { ContainerStatus.make($0, input: input) }
         members["containerStatuses"] = .array(regular)
         if !input.pod.initContainers.isEmpty {
-            members["initContainerStatuses"] = .array(input.pod.initContainers.map { ContainerStatus.make($0, input: input) })
+            members["initContainerStatuses"] = .array(
+                input.pod.initContainers.map { ContainerStatus.make($0, input: input) }
+            )
         }
         members["conditions"] = conditions(input, phase: phase, now: now)
         return .object(members)
@@ -95,7 +97,12 @@ enum PodStatus {
         } else if input.isInitialized || pending.isEmpty {
             set("Initialized", true, "", "")
         } else {
-            set("Initialized", false, "ContainersNotInitialized", "containers with incomplete status: " + names(pending))
+            set(
+                "Initialized",
+                false,
+                "ContainersNotInitialized",
+                "containers with incomplete status: " + names(pending)
+            )
         }
         let unready = (input.pod.sidecars + input.pod.containers).filter { !ContainerStatus.isReady($0, input: input) }
         let isReady: Bool
@@ -111,7 +118,9 @@ enum PodStatus {
             set("Ready", false, "ContainersNotReady", message)
         } else {
             set("ContainersReady", true, "", "")
-            let gates = (input.pod.spec["readinessGates"]?.arrayValue ?? []).compactMap { $0["conditionType"]?.stringValue }
+            let gates = (input.pod.spec["readinessGates"]?.arrayValue ?? []).compactMap {
+                $0["conditionType"]?.stringValue
+            }
             let closed = gates.filter { !list.isTrue($0) }
             isReady = closed.isEmpty
             if isReady {
@@ -160,15 +169,21 @@ enum ContainerStatus {
         }
         var members: [String: JSON] = [
             "name": .string(container.name), "image": .string(container.image), "imageID": .string(view.imageID ?? ""),
-            "ready": .bool(isReady(container, input: input)), "restartCount": JSON(max(0, view.attempt)), "state": state,
+            "ready": .bool(isReady(container, input: input)), "restartCount": JSON(max(0, view.attempt)),
+            "state": state,
             "lastState": last, "started": .bool(view.isUp),
         ]
         if let id = view.id { members["containerID"] = .string("outrigger://" + id) }
         return .object(members)
     }
 
-    private static func waitsForRestart(_ container: ContainerModel, _ view: ContainerView, _ input: PodStatusInput) -> Bool {
-        guard let exit = view.exit, let until = view.backoffUntil, until > input.now, input.outcome == .goesOn, !input.isLeaving,
+    private static func waitsForRestart(
+        _ container: ContainerModel,
+        _ view: ContainerView,
+        _ input: PodStatusInput
+    ) -> Bool {
+        guard let exit = view.exit, let until = view.backoffUntil, until > input.now, input.outcome == .goesOn,
+            !input.isLeaving,
             !input.isTornDown
         else { return false }
         if container.isSidecar { return true }

@@ -15,7 +15,9 @@ extension PodWorker {
             for attempt in attempts {
                 let own = paths.container(container.name, attempt: attempt)
                 guard let found = ContainerRecord.load(own.record) else { continue }
-                if live.record != nil, let exit = live.paths.flatMap({ ContainerExit.load($0.exit) }) { live.exit = exit }
+                if live.record != nil, let exit = live.paths.flatMap({ ContainerExit.load($0.exit) }) {
+                    live.exit = exit
+                }
                 live = live.next(found, paths: own)
             }
             if live.record == nil { live.firstAttempt = Self.usedAttempts(container, pod) }
@@ -32,7 +34,10 @@ extension PodWorker {
         do {
             record.address = try await environment.sandbox.restore(pod, address: record.address)
         } catch {
-            environment.logger.warning("pod network not restored", metadata: ["uid": "\(pod.uid)", "error": "\(error)"])
+            environment.logger.warning(
+                "pod network not restored",
+                metadata: ["uid": "\(pod.uid)", "error": "\(error)"]
+            )
         }
     }
 
@@ -49,7 +54,12 @@ extension PodWorker {
             containers[name] = fresh
         }
         saveRecord()
-        environment.events.emit(.normal, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.", about: pod.object)
+        environment.events.emit(
+            .normal,
+            "SandboxChanged",
+            "Pod sandbox changed, it will be killed and re-created.",
+            about: pod.object
+        )
     }
 
     /// How many runs the API knows of a container that has left nothing on this disk.
@@ -70,7 +80,8 @@ extension PodWorker {
     /// Reads from disk what containers do now.
     func observe() async {
         for (name, live) in containers {
-            guard let record = live.record, let own = live.paths, live.exit == nil, let container = pod.container(name) else { continue }
+            guard let record = live.record, let own = live.paths, live.exit == nil, let container = pod.container(name)
+            else { continue }
             switch own.presence() {
             case .starting: break
             case .running(let startedAt, _):
@@ -97,18 +108,30 @@ extension PodWorker {
                 return
             }
             let exit = ContainerExit(
-                exitCode: 137, signal: 9, reason: "ContainerStatusUnknown",
-                message: "The container could not be located when the pod was observed. The container used to be Running",
-                startedAt: Files.text(own.started), finishedAt: Timestamp.microText(seconds: now))
+                exitCode: 137,
+                signal: 9,
+                reason: "ContainerStatusUnknown",
+                message:
+                    "The container could not be located when the pod was observed. The container used to be Running",
+                startedAt: Files.text(own.started),
+                finishedAt: Timestamp.microText(seconds: now)
+            )
             try Files.writeAtomically(own.exit, exit.json.bytes)
             await ended(container, record, own, exit)
         } catch {
             environment.logger.error(
-                "lost container not cleared", metadata: ["uid": "\(pod.uid)", "container": "\(container.name)", "error": "\(error)"])
+                "lost container not cleared",
+                metadata: ["uid": "\(pod.uid)", "container": "\(container.name)", "error": "\(error)"]
+            )
         }
     }
 
-    private func ended(_ container: ContainerModel, _ record: ContainerRecord, _ own: ContainerPaths, _ found: ContainerExit) async {
+    private func ended(
+        _ container: ContainerModel,
+        _ record: ContainerRecord,
+        _ own: ContainerPaths,
+        _ found: ContainerExit
+    ) async {
         var exit = found
         exit.message = TerminationMessage.read(container, paths: own, record: record, exit: found)
         environment.watcher.forget(own.root)
@@ -116,7 +139,10 @@ extension PodWorker {
             try environment.runtime.unmountRoot(own)
             for folder in [own.upper, own.work] { try Files.remove(folder) }
         } catch {
-            environment.logger.warning("root of an ended container not removed", metadata: ["path": "\(own.root)", "error": "\(error)"])
+            environment.logger.warning(
+                "root of an ended container not removed",
+                metadata: ["path": "\(own.root)", "error": "\(error)"]
+            )
         }
         guard var live = containers[container.name] else { return }
         live.exit = exit
@@ -130,13 +156,18 @@ extension PodWorker {
         containers[container.name] = live
         if let until = live.backoffUntil, until > now, !situation.isLeaving {
             let isRestarted =
-                container.isSidecar || (container.isInit ? exit.exitCode != 0 && pod.restartPolicy != .never
+                container.isSidecar
+                || (container.isInit
+                    ? exit.exitCode != 0 && pod.restartPolicy != .never
                     : pod.restartPolicy.restarts(afterExitCode: exit.exitCode))
             if isRestarted {
                 environment.events.emit(
-                    .warning, "BackOff",
+                    .warning,
+                    "BackOff",
                     "Back-off restarting failed container \(container.name) in pod \(pod.name)_\(pod.namespace)(\(pod.uid))",
-                    about: pod.object, container: container)
+                    about: pod.object,
+                    container: container
+                )
             }
         }
     }

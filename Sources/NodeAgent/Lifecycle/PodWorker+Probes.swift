@@ -4,7 +4,9 @@ internal import KubeRuntime
 extension PodWorker {
     /// Starts the probe loops of a container that runs; each ends with the run.
     func startProbes(_ name: String, _ live: LiveContainer, _ group: inout DiscardingTaskGroup) {
-        guard let container = pod.container(name), let attempt = live.record?.attempt, !container.isInit || container.isSidecar else {
+        guard let container = pod.container(name), let attempt = live.record?.attempt,
+            !container.isInit || container.isSidecar
+        else {
             return
         }
         for kind in ProbeKind.allCases {
@@ -20,7 +22,9 @@ extension PodWorker {
     }
 
     private func turn(_ container: ContainerModel, _ kind: ProbeKind, attempt: Int) -> Turn {
-        guard let live = containers[container.name], live.attempt == attempt, live.exit == nil, !isGone else { return .ended }
+        guard let live = containers[container.name], live.attempt == attempt, live.exit == nil, !isGone else {
+            return .ended
+        }
         guard live.isRunning, let target = target(container) else { return .wait }
         if kind == .startup, live.isStarted { return .ended }
         if kind != .startup, !live.isStarted { return .wait }
@@ -51,12 +55,23 @@ extension PodWorker {
     }
 
     private func take(
-        _ result: ProbeRunner.Result, _ container: ContainerModel, _ spec: ProbeSpec, attempt: Int, _ counter: inout ProbeCounter
+        _ result: ProbeRunner.Result,
+        _ container: ContainerModel,
+        _ spec: ProbeSpec,
+        attempt: Int,
+        _ counter: inout ProbeCounter
     ) {
-        guard let live = containers[container.name], live.attempt == attempt, live.exit == nil, !live.isStopping else { return }
+        guard let live = containers[container.name], live.attempt == attempt, live.exit == nil, !live.isStopping else {
+            return
+        }
         if case .failure(let output) = result {
             environment.events.emit(
-                .warning, "Unhealthy", "\(spec.kind.title) probe failed: \(output)", about: pod.object, container: container)
+                .warning,
+                "Unhealthy",
+                "\(spec.kind.title) probe failed: \(output)",
+                about: pod.object,
+                container: container
+            )
         }
         switch (spec.kind, counter.record(result == .success)) {
         case (_, .none): return
@@ -64,7 +79,10 @@ extension PodWorker {
         case (.readiness, .becameSuccessful): containers[container.name]?.isReady = true
         case (.readiness, .becameFailed): containers[container.name]?.isReady = false
         case (.startup, .becameFailed), (.liveness, .becameFailed):
-            containers[container.name]?.failedProbe = .init(kind: spec.kind, gracePeriodSeconds: spec.terminationGracePeriodSeconds)
+            containers[container.name]?.failedProbe = .init(
+                kind: spec.kind,
+                gracePeriodSeconds: spec.terminationGracePeriodSeconds
+            )
         case (.liveness, .becameSuccessful): return
         }
         bell.ring()

@@ -7,9 +7,17 @@ extension PodWorker {
         guard !isGone, !isFinalized else { return }
         let present = now
         let input = PodStatusInput(
-            pod: pod, containers: containers.mapValues(\.view), outcome: outcome, isInitialized: isInitialized,
-            isSandboxReady: record.isSandboxReady, isTornDown: record.isTornDown, isLeaving: situation.isLeaving,
-            hostIP: environment.configuration.hostIP, podIP: record.address?.ip ?? pod.status["podIP"]?.stringValue, now: present)
+            pod: pod,
+            containers: containers.mapValues(\.view),
+            outcome: outcome,
+            isInitialized: isInitialized,
+            isSandboxReady: record.isSandboxReady,
+            isTornDown: record.isTornDown,
+            isLeaving: situation.isLeaving,
+            hostIP: environment.configuration.hostIP,
+            podIP: record.address?.ip ?? pod.status["podIP"]?.stringValue,
+            now: present
+        )
         let status = PodStatus.make(input)
         guard status != published || status != pod.status else { return }
         if status == pod.status {
@@ -18,7 +26,9 @@ extension PodWorker {
         }
         if let retry = statusRetryAt, present < retry { return }
         do {
-            let patch: JSON = ["metadata": ["uid": .string(pod.uid)], "status": Self.patchForm(status, old: pod.status)]
+            let patch: JSON = [
+                "metadata": ["uid": .string(pod.uid)], "status": Self.patchForm(status, old: pod.status),
+            ]
             let new = try await environment.api.patch(.pods, pod.object.key, subresource: "status", .strategic(patch))
             statusRetryAt = nil
             published = status
@@ -58,14 +68,20 @@ extension PodWorker {
         guard pod.object.isTerminating, !isFinalized, statusRetryAt == nil else { return false }
         do {
             try await environment.api.delete(
-                .pods, namespace: pod.namespace, name: pod.name,
-                options: DeleteOptions(gracePeriodSeconds: 0, preconditionUID: pod.uid))
+                .pods,
+                namespace: pod.namespace,
+                name: pod.name,
+                options: DeleteOptions(gracePeriodSeconds: 0, preconditionUID: pod.uid)
+            )
             isFinalized = true
         } catch let error as APIError where error.isNotFound || error.isConflict {
             isFinalized = true
         } catch {
             statusRetryAt = now + 1
-            environment.logger.debug("pod deletion not confirmed", metadata: ["uid": "\(pod.uid)", "error": "\(error)"])
+            environment.logger.debug(
+                "pod deletion not confirmed",
+                metadata: ["uid": "\(pod.uid)", "error": "\(error)"]
+            )
             return false
         }
         // Finalizers may keep the object; the informer tells when it is gone.

@@ -36,17 +36,35 @@ extension PodWorker {
     }
 
     func prepareVolumes() async throws {
-        volumePaths = try await environment.volumes.prepare(pod, content: environment.content(pod, podIP: record.address?.ip))
-        nextRefresh = now + Double(environment.configuration.volumeRefreshInterval.components.seconds)
+        volumePaths = try await environment.volumes.prepare(
+            pod,
+            content: environment.content(pod, podIP: record.address?.ip)
+        )
+        nextRefresh = now + refreshInterval
+    }
+
+    private var refreshInterval: Double {
+        let parts = environment.configuration.volumeRefreshInterval.components
+        // A little apart, so that the pods of a node do not all ask at once.
+        return (Double(parts.seconds) + Double(parts.attoseconds) / 1e18) * Double.random(in: 0.9...1.1)
+    }
+
+    /// The pod has volumes whose content comes from the API.
+    var followsObjects: Bool {
+        pod.volumes.contains { volume in
+            ["configMap", "secret", "projected", "downwardAPI"].contains { volume[$0] != nil }
+        }
     }
 
     /// Brings volumes that follow API objects up to date about once a minute.
     func refreshVolumesIfDue() async {
-        guard record.isSandboxReady, !record.isTornDown, !situation.isLeaving, now >= nextRefresh else { return }
+        guard followsObjects, record.isSandboxReady, !record.isTornDown, !situation.isLeaving, now >= nextRefresh else {
+            return
+        }
         do {
             try await prepareVolumes()
         } catch {
-            nextRefresh = now + Double(environment.configuration.volumeRefreshInterval.components.seconds)
+            nextRefresh = now + refreshInterval
             environment.logger.debug("volumes not refreshed", metadata: ["uid": "\(pod.uid)", "error": "\(error)"])
         }
     }
@@ -55,7 +73,9 @@ extension PodWorker {
         let old = containers[container.name] ?? LiveContainer()
         guard let image = await resolveImage(container) else { return }
         let ran = old.exit.map { exit -> Double in
-            guard let start = exit.startedAt.flatMap({ Timestamp.seconds($0) }), let end = Timestamp.seconds(exit.finishedAt) else { return 0 }
+            guard let start = exit.startedAt.flatMap({ Timestamp.seconds($0) }),
+                let end = Timestamp.seconds(exit.finishedAt)
+            else { return 0 }
             return end - start
         }
         // The first run has no wait behind it: its first restart is immediate.
@@ -64,12 +84,21 @@ extension PodWorker {
         do {
             if volumePaths == nil { try await prepareVolumes() }
             let request = ContainerPreparation.Request(
-                pod: pod, container: container, image: image, attempt: attempt, backoffSeconds: wait, podIP: record.address?.ip,
-                volumePaths: volumePaths ?? [:], gpuIndexes: gpus(of: container), now: now)
+                pod: pod,
+                container: container,
+                image: image,
+                attempt: attempt,
+                backoffSeconds: wait,
+                podIP: record.address?.ip,
+                volumePaths: volumePaths ?? [:],
+                gpuIndexes: gpus(of: container),
+                now: now
+            )
             prepared = try await environment.preparation.prepare(request)
             try environment.preparation.write(prepared, container: container)
         } catch let error as NodeAgentError {
-            let reason = error.code == .create || error.code == .system ? "CreateContainerError" : "CreateContainerConfigError"
+            let reason =
+                error.code == .create || error.code == .system ? "CreateContainerError" : "CreateContainerConfigError"
             return failed(container, reason: reason, "\(error)")
         } catch {
             return failed(container, reason: "CreateContainerConfigError", "\(error)")
@@ -78,14 +107,20 @@ extension PodWorker {
     }
 
     private func begin(
-        _ container: ContainerModel, _ prepared: ContainerPreparation.Prepared, _ old: LiveContainer, _ group: inout DiscardingTaskGroup
+        _ container: ContainerModel,
+        _ prepared: ContainerPreparation.Prepared,
+        _ old: LiveContainer,
+        _ group: inout DiscardingTaskGroup
     ) async {
         let events = environment.events
         for (source, names) in prepared.skippedVariables {
             events.emit(
-                .warning, "InvalidEnvironmentVariableNames",
+                .warning,
+                "InvalidEnvironmentVariableNames",
                 "Keys [\(names.joined(separator: ", "))] from the EnvFrom \(source) were skipped since they are considered invalid environment variable names.",
-                about: pod.object, container: container)
+                about: pod.object,
+                container: container
+            )
         }
         var live = old.next(prepared.record, paths: prepared.paths)
         live.isStarted = container.probe(.startup) == nil
@@ -99,11 +134,18 @@ extension PodWorker {
             events.emit(.warning, "Failed", "Error: \(error)", about: pod.object, container: container)
             if !Files.exists(prepared.paths.exit) {
                 let exit = ContainerExit(
-                    exitCode: 128, reason: "StartError", message: "\(error)", finishedAt: Timestamp.microText(seconds: now))
+                    exitCode: 128,
+                    reason: "StartError",
+                    message: "\(error)",
+                    finishedAt: Timestamp.microText(seconds: now)
+                )
                 do {
                     try Files.writeAtomically(prepared.paths.exit, exit.json.bytes)
                 } catch {
-                    environment.logger.error("exit status not written", metadata: ["path": "\(prepared.paths.exit)", "error": "\(error)"])
+                    environment.logger.error(
+                        "exit status not written",
+                        metadata: ["path": "\(prepared.paths.exit)", "error": "\(error)"]
+                    )
                 }
             }
             return
@@ -142,7 +184,10 @@ extension PodWorker {
                 try Mounts.unmountAll(below: own.root)
                 try Files.remove(own.root)
             } catch {
-                environment.logger.warning("old run not removed", metadata: ["path": "\(folder)/\(old)", "error": "\(error)"])
+                environment.logger.warning(
+                    "old run not removed",
+                    metadata: ["path": "\(folder)/\(old)", "error": "\(error)"]
+                )
             }
         }
     }
@@ -154,13 +199,21 @@ extension PodWorker {
             containers[container.name, default: LiveContainer()].failure = nil
             if image.isSubstituted {
                 events.emit(
-                    .normal, "ImageMapped",
+                    .normal,
+                    "ImageMapped",
                     "Image \"\(container.image)\" is not in this node's image table: this machine's root file system stands in for it",
-                    about: pod.object, container: container)
+                    about: pod.object,
+                    container: container
+                )
                 await annotateMapping()
             }
             events.emit(
-                .normal, "Pulled", "Container image \"\(container.image)\" already present on machine", about: pod.object, container: container)
+                .normal,
+                "Pulled",
+                "Container image \"\(container.image)\" already present on machine",
+                about: pod.object,
+                container: container
+            )
             return image
         } catch {
             let old = containers[container.name]?.failure
@@ -169,7 +222,13 @@ extension PodWorker {
                 events.emit(.warning, "Failed", message, about: pod.object, container: container)
                 events.emit(.warning, "Failed", "Error: ErrImagePull", about: pod.object, container: container)
             } else {
-                events.emit(.normal, "BackOff", "Back-off pulling image \"\(container.image)\"", about: pod.object, container: container)
+                events.emit(
+                    .normal,
+                    "BackOff",
+                    "Back-off pulling image \"\(container.image)\"",
+                    about: pod.object,
+                    container: container
+                )
             }
             let wait = old.map { min($0.wait * 2, 300) } ?? 10
             let text = old == nil ? "\(error)" : "Back-off pulling image \"\(container.image)\": ErrImagePull: \(error)"
@@ -192,7 +251,10 @@ extension PodWorker {
             let new = try await environment.api.patch(.pods, pod.object.key, .merge(patch))
             update(new)
         } catch {
-            environment.logger.debug("image mapping not annotated", metadata: ["uid": "\(pod.uid)", "error": "\(error)"])
+            environment.logger.debug(
+                "image mapping not annotated",
+                metadata: ["uid": "\(pod.uid)", "error": "\(error)"]
+            )
         }
     }
 

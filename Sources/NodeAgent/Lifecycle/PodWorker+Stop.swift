@@ -31,16 +31,29 @@ extension PodWorker {
         do {
             if let own = containers[container.name]?.paths { try record.save(own.record) }
         } catch {
-            environment.logger.error("container record not written", metadata: ["uid": "\(pod.uid)", "error": "\(error)"])
+            environment.logger.error(
+                "container record not written",
+                metadata: ["uid": "\(pod.uid)", "error": "\(error)"]
+            )
         }
         bell.ring()
     }
 
     private func postStartFailed(_ container: ContainerModel, _ target: ProbeTarget, _ message: String) async {
         environment.events.emit(
-            .warning, "FailedPostStartHook", "PostStartHook failed: \(message)", about: pod.object, container: container)
+            .warning,
+            "FailedPostStartHook",
+            "PostStartHook failed: \(message)",
+            about: pod.object,
+            container: container
+        )
         containers[container.name]?.isStopping = true
-        await stop(container, target, grace: Double(pod.spec["terminationGracePeriodSeconds"]?.intValue ?? 30), message: "FailedPostStartHook")
+        await stop(
+            container,
+            target,
+            grace: Double(pod.spec["terminationGracePeriodSeconds"]?.intValue ?? 30),
+            message: "FailedPostStartHook"
+        )
         postStartDone(container, target.record.attempt)
     }
 
@@ -52,7 +65,9 @@ extension PodWorker {
         var message = "Stopping container \(container.name)"
         switch reason {
         case .podEnds, .workIsDone:
-            let seconds = isGone && !pod.object.isTerminating ? min(2, pod.terminationGracePeriodSeconds) : pod.terminationGracePeriodSeconds
+            let seconds =
+                isGone && !pod.object.isTerminating
+                ? min(2, pod.terminationGracePeriodSeconds) : pod.terminationGracePeriodSeconds
             let end = graceEnd ?? now + Double(seconds)
             graceEnd = end
             grace = max(end - now, 0)
@@ -72,7 +87,12 @@ extension PodWorker {
             } catch {
                 guard !Task.isCancelled else { return }
                 environment.events.emit(
-                    .warning, "FailedPreStopHook", "PreStopHook failed: \(error)", about: pod.object, container: container)
+                    .warning,
+                    "FailedPreStopHook",
+                    "PreStopHook failed: \(error)",
+                    about: pod.object,
+                    container: container
+                )
             }
         }
         // Whatever the hook took, the program gets two seconds to react; a grace of 0 means now.
@@ -93,7 +113,9 @@ extension PodWorker {
     }
 
     /// The pod as a whole ends, so a shortened grace period counts for this container too.
-    private func isGraceBounded(_ container: ContainerModel) -> Bool { graceEnd != nil && (isGone || pod.object.isTerminating) }
+    private func isGraceBounded(_ container: ContainerModel) -> Bool {
+        graceEnd != nil && (isGone || pod.object.isTerminating)
+    }
 
     private func pause(_ duration: Duration) async -> Bool {
         do {

@@ -40,11 +40,14 @@ actor PodWorker {
 
     /// Takes a newer version of the object.
     func update(_ object: KubeObject) {
-        guard let new = Int(object.resourceVersion ?? ""), let present = Int(pod.object.resourceVersion ?? ""), new < present
+        guard let new = Int(object.resourceVersion ?? ""), let present = Int(pod.object.resourceVersion ?? ""),
+            new < present
         else {
             let wasTerminating = pod.object.isTerminating
             pod = PodModel(object)
-            if wasTerminating, let end = graceEnd { graceEnd = min(end, now + Double(pod.terminationGracePeriodSeconds)) }
+            if wasTerminating, let end = graceEnd {
+                graceEnd = min(end, now + Double(pod.terminationGracePeriodSeconds))
+            }
             bell.ring()
             return
         }
@@ -81,7 +84,11 @@ actor PodWorker {
             record.hasExceededDeadline = true
             saveRecord()
             environment.events.emit(
-                .normal, "DeadlineExceeded", "Pod was active on the node longer than the specified deadline", about: pod.object)
+                .normal,
+                "DeadlineExceeded",
+                "Pod was active on the node longer than the specified deadline",
+                about: pod.object
+            )
         }
         var isChanged = false
         for action in decision.actions {
@@ -103,7 +110,12 @@ actor PodWorker {
         // Even if a hint was lost, look again now and then; more often while something is on its way.
         var until = now + (containers.values.contains { $0.isStopping } ? 1 : 20)
         for time in [decision.nextLook, statusRetryAt] { if let time { until = min(until, time) } }
-        if decision.actions.contains(where: { $0 == .createSandbox || $0 == .tearDown }) { until = min(until, setupRetryAt) }
+        if followsObjects, record.isSandboxReady, !record.isTornDown, !situation.isLeaving {
+            until = min(until, nextRefresh)
+        }
+        if decision.actions.contains(where: { $0 == .createSandbox || $0 == .tearDown }) {
+            until = min(until, setupRetryAt)
+        }
         return .milliseconds(Int(max(0.005, until - now) * 1000))
     }
 
@@ -112,11 +124,16 @@ actor PodWorker {
         let start = pod.status["startTime"]?.stringValue.flatMap { Timestamp.seconds($0) }
         let isEndedElsewhere = (phase == "Succeeded" || phase == "Failed") && !record.isTornDown
         return PodSituation(
-            pod: pod, containers: containers.mapValues(\.view), isSandboxReady: record.isSandboxReady,
-            hasInitialized: record.hasInitialized, isTornDown: record.isTornDown,
+            pod: pod,
+            containers: containers.mapValues(\.view),
+            isSandboxReady: record.isSandboxReady,
+            hasInitialized: record.hasInitialized,
+            isTornDown: record.isTornDown,
             isLeaving: isGone || pod.object.isTerminating || isEndedElsewhere,
             deadline: pod.activeDeadlineSeconds.flatMap { seconds in start.map { $0 + Double(seconds) } },
-            hasExceededDeadline: record.hasExceededDeadline, now: now)
+            hasExceededDeadline: record.hasExceededDeadline,
+            now: now
+        )
     }
 
     /// True when something was done.

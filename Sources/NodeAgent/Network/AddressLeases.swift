@@ -25,7 +25,10 @@ struct AddressLeases {
         self.folder = folder
         self.range = range
         try FileManager.default.createDirectory(
-            atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            atPath: folder,
+            withIntermediateDirectories: true,
+            attributes: [.posixPermissions: 0o700]
+        )
         for name in FileSystem.names(in: folder).sorted() {
             guard let text = FileSystem.text(path(name)), let json = try? JSON(parsing: text),
                 let lease = try? json.decode(Lease.self), range.contains(lease.address), leases[lease.podUID] == nil,
@@ -58,8 +61,10 @@ struct AddressLeases {
             return lease
         }
         throw NodeAgentError(
-            .networkUnavailable, "all \(Self.hosts) addresses of \(range) are taken",
-            remedy: "delete pods on this node, or start the instance with more nodes")
+            .networkUnavailable,
+            "all \(Self.hosts) addresses of \(range) are taken",
+            remedy: "delete pods on this node, or start the instance with more nodes"
+        )
     }
 
     mutating func setHostPorts(_ ports: [PodHostPort], podUID: String) throws {

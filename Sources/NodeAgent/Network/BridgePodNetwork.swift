@@ -10,9 +10,9 @@ package final class BridgePodNetwork: PodNetwork {
     private let logger: Logger
     private let ruleChanges = RuleChanges()
 
-    /// - Parameters:
-    ///   - nodeIndex: the node's number in the instance, from 0; decides its address range.
-    ///   - stateFolder: where leases are kept; made when missing.
+    /// `nodeIndex`: the node's number in the instance, from 0; decides its address range.
+    ///
+    /// `stateFolder`: where leases are kept; made when missing.
     package init(network: InstanceNetwork, nodeIndex: Int, stateFolder: String, logger: Logger) throws {
         self.network = network
         self.logger = logger
@@ -21,7 +21,10 @@ package final class BridgePodNetwork: PodNetwork {
     }
 
     package func attach(
-        podUID: String, namespace: String, name: String, netnsPath: String
+        podUID: String,
+        namespace: String,
+        name: String,
+        netnsPath: String
     ) async throws -> PodAddress {
         let lease = try leases.withLock { try $0.acquire(podUID: podUID, pod: namespace + "/" + name) }
         do {
@@ -30,20 +33,29 @@ package final class BridgePodNetwork: PodNetwork {
             throw NodeAgentError(.networkUnavailable, "pod \(namespace)/\(name) has no network: \(error)")
         }
         return PodAddress(
-            ip: lease.address.description, prefixLength: 32, gateway: network.gateway.description,
-            dnsServer: network.gateway.description, searchDomains: searchDomains)
+            ip: lease.address.description,
+            prefixLength: 32,
+            gateway: network.gateway.description,
+            dnsServer: network.gateway.description,
+            searchDomains: searchDomains
+        )
     }
 
     /// Brings the pod's interface to the wanted state from whatever is there.
     private func connect(podUID: String, address: IPv4Address, netnsPath: String) async throws {
         guard let bridge = Netlink.index(of: network.bridge) else {
             throw NodeAgentError(
-                .networkUnavailable, "bridge \(network.bridge) is missing", remedy: "run `outrigger up` again")
+                .networkUnavailable,
+                "bridge \(network.bridge) is missing",
+                remedy: "run `outrigger up` again"
+            )
         }
         let descriptor = open(netnsPath, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
             throw NodeAgentError(
-                .networkUnavailable, "network namespace \(netnsPath) cannot be opened: \(String(cString: strerror(errno)))")
+                .networkUnavailable,
+                "network namespace \(netnsPath) cannot be opened: \(String(cString: strerror(errno)))"
+            )
         }
         defer { close(descriptor) }
         let interface = Self.interfaceName(podUID)
@@ -58,7 +70,12 @@ package final class BridgePodNetwork: PodNetwork {
         }
         if Netlink.index(of: interface) == nil {
             try netlink.addPair(
-                interface, peer: "eth0", peerNamespace: descriptor, master: bridge, mtu: HostNetwork.defaultMTU())
+                interface,
+                peer: "eth0",
+                peerNamespace: descriptor,
+                master: bridge,
+                mtu: HostNetwork.defaultMTU()
+            )
         }
         if let index = Netlink.index(of: interface) { try netlink.setHairpin(index) }
         let gateway = network.gateway
@@ -72,7 +89,10 @@ package final class BridgePodNetwork: PodNetwork {
             try inside.setUp(eth0)
             try inside.addRoute(IPv4Range(gateway, prefixLength: 32), index: eth0)
             try inside.addRoute(
-                IPv4Range(IPv4Address(rawValue: 0), prefixLength: 0), gateway: gateway, index: eth0)
+                IPv4Range(IPv4Address(rawValue: 0), prefixLength: 0),
+                gateway: gateway,
+                index: eth0
+            )
         }
     }
 
@@ -95,7 +115,8 @@ package final class BridgePodNetwork: PodNetwork {
                 throw NodeAgentError(
                     .networkUnavailable,
                     "host port \(port.hostPort)/\(port.transport.rawValue) is taken by pod \(holder.pod)",
-                    remedy: "use another hostPort, or delete that pod")
+                    remedy: "use another hostPort, or delete that pod"
+                )
             }
         }
         if lease.hostPorts != hostPorts, !lease.hostPorts.isEmpty { try await unpublish(lease) }
@@ -111,8 +132,10 @@ package final class BridgePodNetwork: PodNetwork {
         } catch let error as NodeAgentError {
             let list = hostPorts.map { "\($0.hostPort)/\($0.transport.rawValue)" }.joined(separator: ", ")
             throw NodeAgentError(
-                .networkUnavailable, "host ports \(list) cannot be opened; a pod of another node of this machine may hold one: \(error.message)",
-                remedy: "use other hostPorts, or delete that pod")
+                .networkUnavailable,
+                "host ports \(list) cannot be opened; a pod of another node of this machine may hold one: \(error.message)",
+                remedy: "use other hostPorts, or delete that pod"
+            )
         }
     }
 
@@ -121,7 +144,8 @@ package final class BridgePodNetwork: PodNetwork {
         try await ruleChanges.perform {
             try await NetworkTool.applyRules(
                 elements.script("add", table: self.network.table)
-                    + elements.script("delete", table: self.network.table))
+                    + elements.script("delete", table: self.network.table)
+            )
         }
     }
 

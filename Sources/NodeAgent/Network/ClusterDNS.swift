@@ -20,8 +20,12 @@ package final class ClusterDNS: Service {
         package var upstreamPort: Int
 
         package init(
-            address: IPv4Address, port: Int = 53, clusterDomain: String = "cluster.local", ranges: [IPv4Range] = [],
-            upstreams: [IPv4Address]? = nil, upstreamPort: Int = 53
+            address: IPv4Address,
+            port: Int = 53,
+            clusterDomain: String = "cluster.local",
+            ranges: [IPv4Range] = [],
+            upstreams: [IPv4Address]? = nil,
+            upstreamPort: Int = 53
         ) {
             self.address = address
             self.port = port
@@ -45,21 +49,26 @@ package final class ClusterDNS: Service {
 
     private static let maximumConnections = 256
 
-    /// - Parameter services: informer of Services in all namespaces, run by the caller; likewise `slices` of EndpointSlices.
+    /// `services`: informer of Services in all namespaces, run by the caller; likewise `slices` of EndpointSlices.
     package init(configuration: Configuration, services: Informer, slices: Informer, logger: Logger) {
         self.configuration = configuration
         self.logger = logger
         group = MultiThreadedEventLoopGroup.singleton
         let zone = ClusterZone(
-            domain: DNSName(configuration.clusterDomain), ranges: configuration.ranges,
-            records: InformedRecords(services: services, slices: slices))
+            domain: DNSName(configuration.clusterDomain),
+            ranges: configuration.ranges,
+            records: InformedRecords(services: services, slices: slices)
+        )
         let own = configuration.address
         let resolvers = ResolverList()
         let forwarder = DNSForwarder(group: group, port: configuration.upstreamPort) {
             (configuration.upstreams ?? resolvers.current()).filter { $0 != own }
         }
         responder = DNSResponder(
-            zone: { zone }, forwarder: forwarder, isReady: { services.hasSynced && slices.hasSynced })
+            zone: { zone },
+            forwarder: forwarder,
+            isReady: { services.hasSynced && slices.hasSynced }
+        )
     }
 
     /// The port while it runs.
@@ -75,7 +84,8 @@ package final class ClusterDNS: Service {
             throw NodeAgentError(
                 .networkUnavailable,
                 "the cluster's resolver cannot listen on \(configuration.address):\(configuration.port): \(error)",
-                remedy: "stop the program that holds this port, or make it listen on its own addresses only")
+                remedy: "stop the program that holds this port, or make it listen on its own addresses only"
+            )
         }
         bound.withLock { $0 = datagrams.localAddress?.port }
         logger.info("resolver listens", metadata: ["address": "\(configuration.address)", "port": "\(boundPort ?? 0)"])
@@ -112,8 +122,10 @@ package final class ClusterDNS: Service {
                 channel.closeFuture.whenComplete { _ in connections.leave() }
                 return channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandlers(
-                        IdleStateHandler(allTimeout: .seconds(30)), ByteToMessageHandler(DNSFrameDecoder()),
-                        StreamHandler(responder: responder))
+                        IdleStateHandler(allTimeout: .seconds(30)),
+                        ByteToMessageHandler(DNSFrameDecoder()),
+                        StreamHandler(responder: responder)
+                    )
                 }
             }
             .bind(host: configuration.address.description, port: port).get()
@@ -168,7 +180,9 @@ private final class DatagramHandler: ChannelInboundHandler {
             .whenSuccess { answer in
                 guard let answer else { return }
                 channel.writeAndFlush(
-                    AddressedEnvelope(remoteAddress: asker, data: ByteBuffer(bytes: answer)), promise: nil)
+                    AddressedEnvelope(remoteAddress: asker, data: ByteBuffer(bytes: answer)),
+                    promise: nil
+                )
             }
     }
 

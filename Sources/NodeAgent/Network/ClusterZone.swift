@@ -41,7 +41,9 @@ struct InformedRecords: ClusterRecords {
     func slices(address: String) -> [KubeObject] { slices.list(index: "address", value: address) }
 }
 
-/// Answers questions about the cluster's domain. Pure: no socket, no clock.
+/// Answers questions about the cluster's domain.
+///
+/// Pure: no socket, no clock.
 ///
 /// Source: the Kubernetes DNS-based service discovery specification 1.1.0.
 struct ClusterZone {
@@ -118,27 +120,46 @@ struct ClusterZone {
         switch rest.count {
         case 0:
             return serviceItself(
-                service, addresses: addresses, endpoints: endpoints, name: name, type: type)
+                service,
+                addresses: addresses,
+                endpoints: endpoints,
+                name: name,
+                type: type
+            )
         case 1 where isHeadless:
             let host = endpoints.filter { $0.hostname == rest[0] || $0.dashed == rest[0] }
             guard !host.isEmpty else { return nil }
             return addressRecords(host.map(\.ip), name: name, type: type)
         case 2 where rest[0].hasPrefix("_") && rest[1].hasPrefix("_"):
             return portName(
-                service, port: String(rest[0].dropFirst()), transport: String(rest[1].dropFirst()),
-                addresses: addresses, endpoints: endpoints, name: name, type: type)
+                service,
+                port: String(rest[0].dropFirst()),
+                transport: String(rest[1].dropFirst()),
+                addresses: addresses,
+                endpoints: endpoints,
+                name: name,
+                type: type
+            )
         default: return nil
         }
     }
 
     private func serviceItself(
-        _ service: KubeObject, addresses: [IPv4Address], endpoints: [ZoneEndpoint], name: DNSName, type: DNSType
+        _ service: KubeObject,
+        addresses: [IPv4Address],
+        endpoints: [ZoneEndpoint],
+        name: DNSName,
+        type: DNSType
     ) -> Found? {
         if addresses.isEmpty {
             // A headless service without endpoints does not exist, as in the reference resolver.
             guard !endpoints.isEmpty else { return nil }
             if type == .srv {
-                return srvRecords(endpoints.flatMap { host in host.ports.map { (host, $0.number) } }, service: name, name: name)
+                return srvRecords(
+                    endpoints.flatMap { host in host.ports.map { (host, $0.number) } },
+                    service: name,
+                    name: name
+                )
             }
             return addressRecords(Self.unique(endpoints.map(\.ip)), name: name, type: type)
         }
@@ -146,14 +167,20 @@ struct ClusterZone {
             let ports = (service["spec", "ports"]?.arrayValue ?? []).compactMap { $0["port"]?.intValue }
             return Found(
                 records: ports.map { srv(name, port: $0, target: name) },
-                additional: addressRecords(addresses, name: name, type: .a).records)
+                additional: addressRecords(addresses, name: name, type: .a).records
+            )
         }
         return addressRecords(addresses, name: name, type: type)
     }
 
     private func portName(
-        _ service: KubeObject, port: String, transport: String, addresses: [IPv4Address], endpoints: [ZoneEndpoint],
-        name: DNSName, type: DNSType
+        _ service: KubeObject,
+        port: String,
+        transport: String,
+        addresses: [IPv4Address],
+        endpoints: [ZoneEndpoint],
+        name: DNSName,
+        type: DNSType
     ) -> Found? {
         let serviceName = DNSName(Array(name.labels.dropFirst(2)))
         if addresses.isEmpty {
@@ -170,7 +197,8 @@ struct ClusterZone {
         guard type == .srv || type == .any else { return Found() }
         return Found(
             records: [srv(name, port: number, target: serviceName)],
-            additional: addressRecords(addresses, name: serviceName, type: .a).records)
+            additional: addressRecords(addresses, name: serviceName, type: .a).records
+        )
     }
 
     private func srvRecords(_ hosts: [(ZoneEndpoint, Int)], service: DNSName, name: DNSName) -> Found {
@@ -186,8 +214,10 @@ struct ClusterZone {
 
     private func srv(_ name: DNSName, port: Int, target: DNSName) -> DNSRecord {
         DNSRecord(
-            name: name, ttl: Self.ttl,
-            content: .srv(priority: 0, weight: 100, port: UInt16(truncatingIfNeeded: port), target: target))
+            name: name,
+            ttl: Self.ttl,
+            content: .srv(priority: 0, weight: 100, port: UInt16(truncatingIfNeeded: port), target: target)
+        )
     }
 
     /// `10-1-2-3.namespace.pod.domain`.
@@ -235,10 +265,15 @@ struct ClusterZone {
 
     private var soa: DNSRecord {
         DNSRecord(
-            name: domain, ttl: Self.ttl,
+            name: domain,
+            ttl: Self.ttl,
             content: .soa(
-                primary: DNSName(["ns", "dns"] + domain.labels), mailbox: DNSName(["hostmaster"] + domain.labels),
-                serial: 1, minimum: Self.ttl))
+                primary: DNSName(["ns", "dns"] + domain.labels),
+                mailbox: DNSName(["hostmaster"] + domain.labels),
+                serial: 1,
+                minimum: Self.ttl
+            )
+        )
     }
 
     private func readyEndpoints(_ service: KubeObject, namespace: String) -> [ZoneEndpoint] {

@@ -40,8 +40,13 @@ final class DNSForwarder: Sendable {
     func ask(_ query: DNSQuery, message: [UInt8], overTCP: Bool) -> EventLoopFuture<[UInt8]> {
         let loop = group.next()
         let key = CacheKey(
-            name: query.name, type: query.type, questionClass: query.questionClass, hasEDNS: query.hasEDNS,
-            udpSize: query.udpSize, overTCP: overTCP)
+            name: query.name,
+            type: query.type,
+            questionClass: query.questionClass,
+            hasEDNS: query.hasEDNS,
+            udpSize: query.udpSize,
+            overTCP: overTCP
+        )
         let now = ContinuousClock.now
         let (cached, isBusy) = state.withLock { state -> ([UInt8]?, Bool) in
             if let entry = state.cache[key], entry.expiry > now { return (entry.answer, false) }
@@ -85,7 +90,10 @@ final class DNSForwarder: Sendable {
     }
 
     private func tryUpstreams(
-        _ servers: ArraySlice<IPv4Address>, message: [UInt8], overTCP: Bool, loop: any EventLoop
+        _ servers: ArraySlice<IPv4Address>,
+        message: [UInt8],
+        overTCP: Bool,
+        loop: any EventLoop
     ) -> EventLoopFuture<[UInt8]> {
         guard let server = servers.first else { return loop.makeFailedFuture(DNSForwardError.noAnswer) }
         var message = message
@@ -99,13 +107,19 @@ final class DNSForwarder: Sendable {
         }
     }
 
-    private func askDatagram(_ server: IPv4Address, _ message: [UInt8], _ loop: any EventLoop) -> EventLoopFuture<[UInt8]> {
+    private func askDatagram(
+        _ server: IPv4Address,
+        _ message: [UInt8],
+        _ loop: any EventLoop
+    ) -> EventLoopFuture<[UInt8]> {
         let promise = loop.makePromise(of: [UInt8].self)
         let deadline = loop.scheduleTask(in: Self.timeout) { promise.fail(DNSForwardError.noAnswer) }
         DatagramBootstrap(group: loop)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(DatagramAnswerHandler(asked: message, promise: promise))
+                    try channel.pipeline.syncOperations.addHandler(
+                        DatagramAnswerHandler(asked: message, promise: promise)
+                    )
                 }
             }
             .connect(host: server.description, port: upstreamPort)
@@ -121,14 +135,17 @@ final class DNSForwarder: Sendable {
         return promise.futureResult
     }
 
-    private func askStream(_ server: IPv4Address, _ message: [UInt8], _ loop: any EventLoop) -> EventLoopFuture<[UInt8]> {
+    private func askStream(_ server: IPv4Address, _ message: [UInt8], _ loop: any EventLoop) -> EventLoopFuture<[UInt8]>
+    {
         let promise = loop.makePromise(of: [UInt8].self)
         let deadline = loop.scheduleTask(in: Self.timeout * 2) { promise.fail(DNSForwardError.noAnswer) }
         ClientBootstrap(group: loop).connectTimeout(Self.timeout)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(ByteToMessageHandler(DNSFrameDecoder()))
-                    try channel.pipeline.syncOperations.addHandler(StreamAnswerHandler(asked: message, promise: promise))
+                    try channel.pipeline.syncOperations.addHandler(
+                        StreamAnswerHandler(asked: message, promise: promise)
+                    )
                 }
             }
             .connect(host: server.description, port: upstreamPort)
@@ -173,7 +190,8 @@ struct DNSFrameDecoder: ByteToMessageDecoder {
 
 /// True when `answer` has the asked id and the asked question, letter case aside.
 private func answers(_ answer: [UInt8], _ asked: [UInt8]) -> Bool {
-    guard answer.count >= 12, asked.count >= 12, answer[0] == asked[0], answer[1] == asked[1], answer[2] & 0x80 != 0 else {
+    guard answer.count >= 12, asked.count >= 12, answer[0] == asked[0], answer[1] == asked[1], answer[2] & 0x80 != 0
+    else {
         return false
     }
     var mine = DNSReader(bytes: asked, offset: 12)

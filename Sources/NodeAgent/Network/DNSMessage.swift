@@ -181,7 +181,9 @@ struct DNSAnswer: Equatable {
     var additional: [DNSRecord] = []
     var isAuthoritative = true
 
-    /// The message, cut to `limit` bytes with the truncation flag when it is longer. Records are left out whole.
+    /// The message, cut to `limit` bytes with the truncation flag when it is longer.
+    ///
+    /// Records are left out whole.
     func encode(for query: DNSQuery, limit: Int) -> [UInt8] {
         let suffix = query.hasEDNS ? Self.optRecord : []
         var writer = DNSWriter(query: query)

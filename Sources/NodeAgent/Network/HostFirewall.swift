@@ -44,7 +44,8 @@ enum HostFirewall {
     }
 
     static func rules(
-        _ listing: JSON, comment: String
+        _ listing: JSON,
+        comment: String
     ) -> [(family: String, table: String, chain: String, handle: Int)] {
         (listing["nftables"]?.arrayValue ?? []).compactMap { entry in
             guard let rule = entry["rule"], rule["comment"]?.stringValue == comment,

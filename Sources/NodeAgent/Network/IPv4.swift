@@ -56,7 +56,8 @@ package struct IPv4Range: Sendable, Hashable, CustomStringConvertible, Codable {
     /// Reads `10.0.0.0/16`; nil when it is anything else.
     package init?(_ text: some StringProtocol) {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count == 2, let address = IPv4Address(parts[0]), let length = Int(parts[1]), (0...32).contains(length)
+        guard parts.count == 2, let address = IPv4Address(parts[0]), let length = Int(parts[1]),
+            (0...32).contains(length)
         else { return nil }
         self.init(address, prefixLength: length)
     }

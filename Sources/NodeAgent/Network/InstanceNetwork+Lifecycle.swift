@@ -24,7 +24,10 @@ extension InstanceNetwork {
         } catch let error as NetlinkError {
             guard let index = Netlink.index(of: bridge) else {
                 throw NodeAgentError(
-                    .networkUnavailable, "\(error)", remedy: "run as root on a kernel with bridge support")
+                    .networkUnavailable,
+                    "\(error)",
+                    remedy: "run as root on a kernel with bridge support"
+                )
             }
             return index
         }
@@ -46,7 +49,9 @@ extension InstanceNetwork {
         try FileSystem.setKernel(folder + "rp_filter", "2")
     }
 
-    /// Removes interfaces, bridge, routes and tables. No error when they are gone already.
+    /// Removes interfaces, bridge, routes and tables.
+    ///
+    /// No error when they are gone already.
     package func remove() async throws {
         for name in FileSystem.names(in: "/sys/class/net/\(bridge)/brif") {
             if let index = Netlink.index(of: name) { try Netlink().deleteLink(index) }
@@ -62,7 +67,9 @@ extension InstanceNetwork {
     /// True when the bridge is there.
     package var isPresent: Bool { Netlink.index(of: bridge) != nil }
 
-    /// Base table. Maps and sets keep their elements, chains are written anew.
+    /// Base table.
+    ///
+    /// Maps and sets keep their elements, chains are written anew.
     func baseRules() -> String {
         """
         add table ip \(table)

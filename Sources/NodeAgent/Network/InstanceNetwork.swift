@@ -1,13 +1,17 @@
 internal import Foundation
 
-/// The bridge, address ranges and packet filter table of one instance. A value: the caller stores it with the instance.
+/// The bridge, address ranges and packet filter table of one instance.
+///
+/// A value: the caller stores it with the instance.
 ///
 /// Pods are not neighbours of each other on the bridge: each has a single address and reaches everything through the bridge's
 /// own address, so that every packet passes this host's address translation whatever the kernel does with bridged frames.
 package struct InstanceNetwork: Sendable, Hashable, Codable {
     /// Eight hexadecimal digits, one instance's own.
     package let id: String
-    /// A /16. Node n has its n-th /24; the last /24 holds the addresses of load balancers.
+    /// A /16.
+    ///
+    /// Node n has its n-th /24; the last /24 holds the addresses of load balancers.
     package let podCIDR: IPv4Range
     package let serviceCIDR: IPv4Range
 
@@ -37,25 +41,33 @@ package struct InstanceNetwork: Sendable, Hashable, Codable {
     package func nodeRange(_ index: Int) throws -> IPv4Range {
         guard (0..<Self.maximumNodes).contains(index) else {
             throw NodeAgentError(
-                .networkUnavailable, "node \(index) has no address range: an instance has ranges for \(Self.maximumNodes) nodes",
-                remedy: "use fewer nodes")
+                .networkUnavailable,
+                "node \(index) has no address range: an instance has ranges for \(Self.maximumNodes) nodes",
+                remedy: "use fewer nodes"
+            )
         }
         return IPv4Range(podCIDR.address(index << 8), prefixLength: 24)
     }
 
     /// Picks ranges that nothing on this machine uses, different ones for different instances.
     ///
-    /// - Parameter avoiding: ranges that stopped instances or the user have taken.
+    /// `avoiding`: ranges that stopped instances or the user have taken.
     package static func choose(id: String, avoiding: [IPv4Range] = []) throws -> InstanceNetwork {
-        guard id.utf8.count == 8, id.utf8.allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }) else {
+        guard id.utf8.count == 8, id.utf8.allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x66).contains($0) })
+        else {
             throw NodeAgentError(
-                .badRequest, "instance id '\(id)' is invalid: it must be 8 lower-case hexadecimal digits")
+                .badRequest,
+                "instance id '\(id)' is invalid: it must be 8 lower-case hexadecimal digits"
+            )
         }
         let taken = avoiding + HostNetwork.usedRanges()
         guard let choice = choose(id: id, taken: taken) else {
             throw NodeAgentError(
-                .networkUnavailable, "no private address range is free for this instance",
-                remedy: "remove a route that covers 10.0.0.0/8, 172.16.0.0/12 and 100.64.0.0/10, or stop another instance")
+                .networkUnavailable,
+                "no private address range is free for this instance",
+                remedy:
+                    "remove a route that covers 10.0.0.0/8, 172.16.0.0/12 and 100.64.0.0/10, or stop another instance"
+            )
         }
         return choice
     }
@@ -71,8 +83,10 @@ package struct InstanceNetwork: Sendable, Hashable, Codable {
             let both = IPv4Range(base, prefixLength: 15)
             guard !taken.contains(where: { $0.overlaps(both) }) else { continue }
             return InstanceNetwork(
-                id: id, podCIDR: IPv4Range(base, prefixLength: 16),
-                serviceCIDR: IPv4Range(both.address(1 << 16), prefixLength: 16))
+                id: id,
+                podCIDR: IPv4Range(base, prefixLength: 16),
+                serviceCIDR: IPv4Range(both.address(1 << 16), prefixLength: 16)
+            )
         }
         return nil
     }
@@ -90,10 +104,13 @@ enum HostNetwork {
     static func routes(_ text: String) -> [IPv4Range] {
         text.split(separator: "\n").dropFirst().compactMap { line in
             let fields = line.split(whereSeparator: { $0 == "\t" || $0 == " " })
-            guard fields.count > 7, let destination = UInt32(fields[1], radix: 16), let mask = UInt32(fields[7], radix: 16)
+            guard fields.count > 7, let destination = UInt32(fields[1], radix: 16),
+                let mask = UInt32(fields[7], radix: 16)
             else { return nil }
             return IPv4Range(
-                IPv4Address(rawValue: destination.byteSwapped), prefixLength: mask.nonzeroBitCount)
+                IPv4Address(rawValue: destination.byteSwapped),
+                prefixLength: mask.nonzeroBitCount
+            )
         }
     }
 

@@ -2,13 +2,15 @@ package import KubeCore
 package import KubeRuntime
 package import Logging
 
-/// Gives each Service of type LoadBalancer an address of its own from the instance's range, so that its ports never clash with
-/// another service's or this machine's. State is the Services' status.
+/// Gives each Service of type LoadBalancer an address of its own from the instance's range, so that its ports never
+/// clash with another service's or this machine's.
+///
+/// State is the Services' status.
 package final class LoadBalancerAddresses: Sendable {
     /// Reconciles one Service at a time, so that two never get the same address.
     package let controller: Controller
 
-    /// - Parameter services: informer of Services in all namespaces, run by the caller.
+    /// `services`: informer of Services in all namespaces, run by the caller.
     package init(api: any ResourceAPI, network: InstanceNetwork, services: Informer, logger: Logger) {
         let range = network.loadBalancerRange
         let recorder = EventRecorder(api: api, component: "load-balancer", logger: logger)
@@ -27,8 +29,11 @@ package final class LoadBalancerAddresses: Sendable {
                 try await Self.write([], service, api)
             case .exhausted:
                 await recorder.record(
-                    .warning, reason: "SyncLoadBalancerFailed",
-                    "all addresses of \(range) are taken; delete another service of type LoadBalancer", about: service)
+                    .warning,
+                    reason: "SyncLoadBalancerFailed",
+                    "all addresses of \(range) are taken; delete another service of type LoadBalancer",
+                    about: service
+                )
                 return .recheck(after: .seconds(30))
             }
             return .settled
@@ -74,6 +79,10 @@ package final class LoadBalancerAddresses: Sendable {
         let balancer: JSON = ingress.isEmpty ? [:] : ["ingress": .array(ingress)]
         let status: JSON = ["loadBalancer": ingress.isEmpty ? .null : balancer]
         try await api.patch(
-            .services, service.key, subresource: "status", .merge(["metadata": metadata, "status": status]))
+            .services,
+            service.key,
+            subresource: "status",
+            .merge(["metadata": metadata, "status": status])
+        )
     }
 }

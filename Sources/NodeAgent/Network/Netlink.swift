@@ -95,12 +95,22 @@ final class Netlink {
         body.attribute(2, address.octets)
         body.attribute(1, address.octets)
         try send(
-            .newAddress, flags: Flag.create | Flag.exclusive, body, "add address \(address)", ignoring: [EEXIST])
+            .newAddress,
+            flags: Flag.create | Flag.exclusive,
+            body,
+            "add address \(address)",
+            ignoring: [EEXIST]
+        )
     }
 
-    /// Route to `range`, directly over the interface when there is no `gateway`. Repeating it changes nothing.
+    /// Route to `range`, directly over the interface when there is no `gateway`.
+    ///
+    /// Repeating it changes nothing.
     func addRoute(
-        _ range: IPv4Range, gateway: IPv4Address? = nil, source: IPv4Address? = nil, index: UInt32
+        _ range: IPv4Range,
+        gateway: IPv4Address? = nil,
+        source: IPv4Address? = nil,
+        index: UInt32
     ) throws {
         var body = NetlinkBytes()
         let scope: UInt8 = gateway == nil ? 253 : 0
@@ -116,7 +126,11 @@ final class Netlink {
 
     /// Sends one request and waits for the kernel's answer.
     private func send(
-        _ type: Message, flags: UInt16, _ body: NetlinkBytes, _ operation: String, ignoring ignored: [Int32] = []
+        _ type: Message,
+        flags: UInt16,
+        _ body: NetlinkBytes,
+        _ operation: String,
+        ignoring ignored: [Int32] = []
     ) throws {
         sequence += 1
         var message = NetlinkBytes()

@@ -20,7 +20,10 @@ enum FileSystem {
         let descriptor = open(path, O_WRONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
             throw NodeAgentError(
-                .system, "cannot set \(path) to \(value): \(String(cString: strerror(errno)))", remedy: "run as root")
+                .system,
+                "cannot set \(path) to \(value): \(String(cString: strerror(errno)))",
+                remedy: "run as root"
+            )
         }
         defer { close(descriptor) }
         let bytes = Array(value.utf8)

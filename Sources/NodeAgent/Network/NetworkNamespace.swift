@@ -9,7 +9,8 @@ enum NetworkNamespace {
     /// Runs `body` on a thread of its own that has joined the namespace behind `descriptor` and ends afterwards, so that no other
     /// code ever runs in a foreign namespace.
     static func perform<T: Sendable>(
-        in descriptor: Int32, _ body: @escaping @Sendable () throws -> T
+        in descriptor: Int32,
+        _ body: @escaping @Sendable () throws -> T
     ) async throws -> T {
         try await withCheckedThrowingContinuation { continuation in
             let thread = Thread {
@@ -17,7 +18,8 @@ enum NetworkNamespace {
                     with: Result {
                         try join(descriptor)
                         return try body()
-                    })
+                    }
+                )
             }
             thread.stackSize = 256 << 10
             thread.start()

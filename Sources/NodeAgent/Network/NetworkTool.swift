@@ -19,22 +19,33 @@ enum NetworkTool {
         guard result.isSuccess else {
             let complaint = result.error.split(separator: "\n").first.map(String.init) ?? "no message"
             throw NodeAgentError(
-                .command, "\(program) \(arguments.joined(separator: " ")) failed: \(complaint)",
-                remedy: "run as root on a kernel with nf_tables")
+                .command,
+                "\(program) \(arguments.joined(separator: " ")) failed: \(complaint)",
+                remedy: "run as root on a kernel with nf_tables"
+            )
         }
     }
 
     private static func execute(
-        _ program: String, _ arguments: [String], input: String
+        _ program: String,
+        _ arguments: [String],
+        input: String
     ) async throws -> (isSuccess: Bool, output: String, error: String) {
         do {
             let result = try await Subprocess.run(
-                .path(FilePath(path(of: program))), arguments: Arguments(arguments), input: .string(input),
-                output: .string(limit: 16 << 20), error: .string(limit: 64 << 10))
+                .path(FilePath(path(of: program))),
+                arguments: Arguments(arguments),
+                input: .string(input),
+                output: .string(limit: 16 << 20),
+                error: .string(limit: 64 << 10)
+            )
             return (result.terminationStatus.isSuccess, result.standardOutput, result.standardError)
         } catch let error as SubprocessError {
             throw NodeAgentError(
-                .command, "cannot run \(program): \(error)", remedy: "install the Debian package nftables")
+                .command,
+                "cannot run \(program): \(error)",
+                remedy: "install the Debian package nftables"
+            )
         }
     }
 

@@ -29,11 +29,15 @@ struct ServicePort: Hashable {
 extension ServicePort {
     static let serviceNameLabel = "kubernetes.io/service-name"
 
-    /// Every TCP and UDP port of every Service that has an address. Headless and ExternalName services have none.
+    /// Every TCP and UDP port of every Service that has an address.
+    ///
+    /// Headless and ExternalName services have none.
     static func all(services: [KubeObject], slices: [KubeObject]) -> [ServicePort] {
         var slicesByService: [ObjectKey: [KubeObject]] = [:]
         for slice in slices {
-            guard slice["addressType"]?.stringValue == "IPv4", let name = slice.labels[serviceNameLabel] else { continue }
+            guard slice["addressType"]?.stringValue == "IPv4", let name = slice.labels[serviceNameLabel] else {
+                continue
+            }
             slicesByService[ObjectKey(namespace: slice.namespace, name: name), default: []].append(slice)
         }
         return services.flatMap { ports(of: $0, slices: slicesByService[$0.key] ?? []) }.sorted { $0.name < $1.name }
@@ -56,21 +60,31 @@ extension ServicePort {
             guard let number = port["port"]?.intValue, transport == "tcp" || transport == "udp" else { return nil }
             let portName = port["name"]?.stringValue ?? ""
             return ServicePort(
-                name: "\(service.key):\(portName.isEmpty ? String(number) : portName)/\(transport)", transport: transport,
-                port: number, nodePort: type == "ClusterIP" ? nil : port["nodePort"]?.intValue, clusterIPs: clusterIPs,
+                name: "\(service.key):\(portName.isEmpty ? String(number) : portName)/\(transport)",
+                transport: transport,
+                port: number,
+                nodePort: type == "ClusterIP" ? nil : port["nodePort"]?.intValue,
+                clusterIPs: clusterIPs,
                 externalIPs: (spec["externalIPs"]?.stringArray ?? []).compactMap { IPv4Address($0) },
                 loadBalancerIPs: ingress.compactMap { $0["ip"]?.stringValue.flatMap { IPv4Address($0) } },
                 sourceRanges: (spec["loadBalancerSourceRanges"]?.stringArray ?? []).compactMap { IPv4Range($0) },
                 affinitySeconds: affinity,
                 endpoints: endpoints(
-                    slices, portName: portName, transport: transport,
-                    includesNotReady: spec["publishNotReadyAddresses"]?.boolValue ?? false))
+                    slices,
+                    portName: portName,
+                    transport: transport,
+                    includesNotReady: spec["publishNotReadyAddresses"]?.boolValue ?? false
+                )
+            )
         }
     }
 
     /// Ready endpoints; when there are none, those that still serve while they terminate.
     private static func endpoints(
-        _ slices: [KubeObject], portName: String, transport: String, includesNotReady: Bool
+        _ slices: [KubeObject],
+        portName: String,
+        transport: String,
+        includesNotReady: Bool
     ) -> [Endpoint] {
         var ready: Set<Endpoint> = []
         var serving: Set<Endpoint> = []

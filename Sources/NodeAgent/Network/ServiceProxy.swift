@@ -20,7 +20,7 @@ package final class ServiceProxy: Service {
     private static let gatherTime = Duration.milliseconds(10)
     private static let inspectionInterval = Duration.seconds(30)
 
-    /// - Parameter services: informer of Services in all namespaces, run by the caller; likewise `slices` of EndpointSlices.
+    /// `services`: informer of Services in all namespaces, run by the caller; likewise `slices` of EndpointSlices.
     package init(network: InstanceNetwork, services: Informer, slices: Informer, logger: Logger) {
         self.network = network
         self.services = services

@@ -67,7 +67,8 @@ struct ServiceRuleset: Equatable {
             choices.append("\(index) : goto \(chain)")
         }
         return addChain(
-            known + ["numgen random mod \(choices.count) vmap { \(choices.joined(separator: ", ")) }"])
+            known + ["numgen random mod \(choices.count) vmap { \(choices.joined(separator: ", ")) }"]
+        )
     }
 
     private mutating func guardedChain(_ port: ServicePort, inner: String) -> String {
@@ -150,15 +151,20 @@ extension ServiceRuleset {
     }
 
     private static func mapChange(
-        _ map: String, _ table: String, from old: [String: String], to new: [String: String]
+        _ map: String,
+        _ table: String,
+        from old: [String: String],
+        to new: [String: String]
     ) -> String {
         let removed = old.filter { new[$0.key] != $0.value }.keys
         let added = new.filter { old[$0.key] != $0.value }.map { "\($0.key) : goto \($0.value)" }
         return elements("delete", map, table, Array(removed)) + elements("add", map, table, added)
     }
 
-    private static func setChange(_ set: String, _ table: String, from old: Set<String>, to new: Set<String>) -> String {
-        elements("delete", set, table, Array(old.subtracting(new))) + elements("add", set, table, Array(new.subtracting(old)))
+    private static func setChange(_ set: String, _ table: String, from old: Set<String>, to new: Set<String>) -> String
+    {
+        elements("delete", set, table, Array(old.subtracting(new)))
+            + elements("add", set, table, Array(new.subtracting(old)))
     }
 
     private static func elements(_ verb: String, _ container: String, _ table: String, _ elements: [String]) -> String {

@@ -31,7 +31,9 @@ actor APIObjects: PodObjects {
         if let known = services[namespace], -known.readAt.timeIntervalSinceNow < lifetime { return known.list }
         services = services.filter { -$0.value.readAt.timeIntervalSinceNow < lifetime }
         var list = try await api.list(.services, namespace: namespace).items
-        if namespace != "default", let kubernetes = try await api.find(.services, namespace: "default", name: "kubernetes") {
+        if namespace != "default",
+            let kubernetes = try await api.find(.services, namespace: "default", name: "kubernetes")
+        {
             list.append(kubernetes)
         }
         services[namespace] = (list, .now)

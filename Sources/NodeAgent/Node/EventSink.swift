@@ -22,7 +22,10 @@ final class EventSink: Sendable {
     }
 
     func emit(
-        _ severity: EventRecorder.Severity, _ reason: String, _ message: String, about object: KubeObject,
+        _ severity: EventRecorder.Severity,
+        _ reason: String,
+        _ message: String,
+        about object: KubeObject,
         container: ContainerModel? = nil
     ) {
         let path = container.map { ($0.isInit ? "spec.initContainers{" : "spec.containers{") + $0.name + "}" }
@@ -32,7 +35,13 @@ final class EventSink: Sendable {
     /// Writes events until cancelled.
     func run() async {
         for await item in stream {
-            await recorder.record(item.severity, reason: item.reason, item.message, about: item.object, fieldPath: item.fieldPath)
+            await recorder.record(
+                item.severity,
+                reason: item.reason,
+                item.message,
+                about: item.object,
+                fieldPath: item.fieldPath
+            )
         }
     }
 }

@@ -13,7 +13,9 @@ actor GPUAllocator {
         let free = present.filter { owners[$0] == nil }
         guard free.count >= count else {
             throw NodeAgentError(
-                .configuration, "the pod asks for \(count) GPUs, of this node's \(present.count) only \(free.count) are free")
+                .configuration,
+                "the pod asks for \(count) GPUs, of this node's \(present.count) only \(free.count) are free"
+            )
         }
         let chosen = Array(free.prefix(count))
         claim(chosen, podUID: podUID)

@@ -18,7 +18,8 @@ struct NodeRegistration: Sendable {
         var capacity: [String: Quantity] = [
             "cpu": Quantity(milli: Int(Double(Machine.processors * 1000) * share)),
             "memory": Quantity(Int(Double(Machine.memory / 1024) * share) * 1024, format: .binarySI),
-            "ephemeral-storage": Quantity(disk / 1024 * 1024, format: .binarySI), "pods": Quantity(configuration.maxPods),
+            "ephemeral-storage": Quantity(disk / 1024 * 1024, format: .binarySI),
+            "pods": Quantity(configuration.maxPods),
         ]
         let gpus = HostDevices.gpuIndexes().count
         if gpus > 0 { capacity["nvidia.com/gpu"] = Quantity(gpus) }
@@ -33,7 +34,10 @@ struct NodeRegistration: Sendable {
                 try await register()
                 break
             } catch {
-                logger.debug("node not registered", metadata: ["node": "\(configuration.nodeName)", "error": "\(error)"])
+                logger.debug(
+                    "node not registered",
+                    metadata: ["node": "\(configuration.nodeName)", "error": "\(error)"]
+                )
                 guard await sleepUnlessCancelled(backoff.next()) else { return }
             }
         }
@@ -45,24 +49,12 @@ struct NodeRegistration: Sendable {
                 if beats % 30 == 0 { try await register() }
                 beats += 1
             } catch {
-                logger.warning("node lease not renewed", metadata: ["node": "\(configuration.nodeName)", "error": "\(error)"])
+                logger.warning(
+                    "node lease not renewed",
+                    metadata: ["node": "\(configuration.nodeName)", "error": "\(error)"]
+                )
             }
             guard await sleepUnlessCancelled(configuration.leaseRenewInterval) else { return }
-        }
-    }
-
-    /// Says that the node is going away for now, so that nothing new is placed on it.
-    func markNotReady() async {
-        do {
-            guard let node = try await api.find(.nodes, name: configuration.nodeName) else { return }
-            var list = ConditionList(node["status", "conditions"])
-            let now = Timestamp.text(seconds: Date.now.timeIntervalSince1970)
-            list.set(
-                "Ready", "False", reason: "KubeletNotReady", message: "the node agent is stopping", now: now, extra: ["lastHeartbeatTime": .string(now)])
-            try await api.patch(
-                .nodes, ObjectKey(name: configuration.nodeName), subresource: "status", .merge(["status": ["conditions": list.json]]))
-        } catch {
-            logger.debug("node not marked as stopping", metadata: ["error": "\(error)"])
         }
     }
 
@@ -101,24 +93,38 @@ struct NodeRegistration: Sendable {
         var conditions = ConditionList(node["status", "conditions"])
         func set(_ type: String, _ status: Bool, _ reason: String, _ message: String) {
             conditions.set(
-                type, status ? "True" : "False", reason: reason, message: message, now: now, extra: ["lastHeartbeatTime": .string(now)])
+                type,
+                status ? "True" : "False",
+                reason: reason,
+                message: message,
+                now: now,
+                extra: ["lastHeartbeatTime": .string(now)]
+            )
         }
         let memoryLow = Machine.availableMemory < 100 << 20
         let disk = Machine.disk(configuration.dataDirectory)
         let diskLow = disk.total > 0 && Double(disk.free) / Double(disk.total) < 0.05
         set(
-            "MemoryPressure", memoryLow, memoryLow ? "KubeletHasInsufficientMemory" : "KubeletHasSufficientMemory",
-            memoryLow ? "kubelet has insufficient memory available" : "kubelet has sufficient memory available")
+            "MemoryPressure",
+            memoryLow,
+            memoryLow ? "KubeletHasInsufficientMemory" : "KubeletHasSufficientMemory",
+            memoryLow ? "kubelet has insufficient memory available" : "kubelet has sufficient memory available"
+        )
         set(
-            "DiskPressure", diskLow, diskLow ? "KubeletHasDiskPressure" : "KubeletHasNoDiskPressure",
-            diskLow ? "kubelet has disk pressure" : "kubelet has no disk pressure")
+            "DiskPressure",
+            diskLow,
+            diskLow ? "KubeletHasDiskPressure" : "KubeletHasNoDiskPressure",
+            diskLow ? "kubelet has disk pressure" : "kubelet has no disk pressure"
+        )
         set("PIDPressure", false, "KubeletHasSufficientPID", "kubelet has sufficient PID available")
         set("Ready", true, "KubeletReady", "kubelet is posting ready status")
         let capacity = JSON.object(Self.capacity(configuration).mapValues { .string($0.description) })
         let information: JSON = [
-            "machineID": .string(Machine.machineID), "systemUUID": .string(Machine.systemUUID), "bootID": .string(Machine.bootID),
+            "machineID": .string(Machine.machineID), "systemUUID": .string(Machine.systemUUID),
+            "bootID": .string(Machine.bootID),
             "kernelVersion": .string(Machine.kernelVersion), "osImage": .string(Machine.osImage),
-            "containerRuntimeVersion": .string("outrigger://" + configuration.version), "kubeletVersion": .string(configuration.version),
+            "containerRuntimeVersion": .string("outrigger://" + configuration.version),
+            "kubeletVersion": .string(configuration.version),
             "kubeProxyVersion": "", "operatingSystem": "linux", "architecture": .string(Machine.architecture),
         ]
         let known = images.entries.map { entry -> JSON in ["names": [.string(entry.pattern)], "sizeBytes": 0] }
@@ -143,9 +149,15 @@ struct NodeRegistration: Sendable {
         }
         let seconds = Int(configuration.leaseRenewInterval.components.seconds) * 4
         let spec: [String: JSON] = [
-            "holderIdentity": .string(configuration.nodeName), "leaseDurationSeconds": JSON(max(1, seconds)), "renewTime": .string(now),
+            "holderIdentity": .string(configuration.nodeName), "leaseDurationSeconds": JSON(max(1, seconds)),
+            "renewTime": .string(now),
         ]
-        var lease = KubeObject(.leases, namespace: "kube-node-lease", name: configuration.nodeName, body: ["spec": .object(spec)])
+        var lease = KubeObject(
+            .leases,
+            namespace: "kube-node-lease",
+            name: configuration.nodeName,
+            body: ["spec": .object(spec)]
+        )
         if let node = try await api.find(.nodes, name: configuration.nodeName) {
             let owner = OwnerReference(apiVersion: "v1", kind: "Node", name: node.name, uid: node.uid)
             lease.ownerReferences = [owner]

@@ -40,7 +40,9 @@ struct PodModel: Sendable, Hashable {
     }
     /// Seconds; the grace of a pod that is being deleted is `metadata.deletionGracePeriodSeconds`.
     var terminationGracePeriodSeconds: Int {
-        if object.isTerminating, let seconds = object["metadata", "deletionGracePeriodSeconds"]?.intValue { return seconds }
+        if object.isTerminating, let seconds = object["metadata", "deletionGracePeriodSeconds"]?.intValue {
+            return seconds
+        }
         return spec["terminationGracePeriodSeconds"]?.intValue ?? 30
     }
     var activeDeadlineSeconds: Int? { spec["activeDeadlineSeconds"]?.intValue }
@@ -66,13 +68,17 @@ struct PodModel: Sendable, Hashable {
     /// Entries of `ports` with a `hostPort`.
     var hostPorts: [PodHostPort] {
         (containers + sidecars).flatMap(\.ports).compactMap { port in
-            guard let hostPort = port["hostPort"]?.intValue, hostPort > 0, let own = port["containerPort"]?.intValue else {
+            guard let hostPort = port["hostPort"]?.intValue, hostPort > 0, let own = port["containerPort"]?.intValue
+            else {
                 return nil
             }
             let hostIP = port["hostIP"]?.stringValue ?? ""
             return PodHostPort(
                 transport: PodHostPort.TransportProtocol(rawValue: port["protocol"]?.stringValue ?? "TCP") ?? .tcp,
-                hostIP: hostIP.isEmpty || hostIP == "0.0.0.0" ? nil : hostIP, hostPort: hostPort, containerPort: own)
+                hostIP: hostIP.isEmpty || hostIP == "0.0.0.0" ? nil : hostIP,
+                hostPort: hostPort,
+                containerPort: own
+            )
         }
     }
 }

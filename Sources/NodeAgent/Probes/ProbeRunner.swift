@@ -30,8 +30,12 @@ final class ProbeRunner: Sendable {
         var tls = TLSConfiguration.makeClientConfiguration()
         tls.certificateVerification = .none
         let configuration = HTTPClient.Configuration(
-            tlsConfiguration: tls, redirectConfiguration: .disallow, timeout: .init(connect: .seconds(10)),
-            connectionPool: .init(idleTimeout: .milliseconds(100)), decompression: .disabled)
+            tlsConfiguration: tls,
+            redirectConfiguration: .disallow,
+            timeout: .init(connect: .seconds(10)),
+            connectionPool: .init(idleTimeout: .milliseconds(100)),
+            decompression: .disabled
+        )
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
 
@@ -71,7 +75,9 @@ final class ProbeRunner: Sendable {
             let result = try await runtime.exec(target.record, at: target.paths, command: command, timeout: limit)
             guard result.exitCode == 0 else {
                 throw NodeAgentError(
-                    .command, "command '\(command.joined(separator: " "))' exited with \(result.exitCode): \(result.output.trimmed)")
+                    .command,
+                    "command '\(command.joined(separator: " "))' exited with \(result.exitCode): \(result.output.trimmed)"
+                )
             }
         case .httpGet(let http):
             let (code, _, url) = try await get(http, target, limit: limit)

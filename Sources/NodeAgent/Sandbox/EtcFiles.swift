@@ -43,7 +43,11 @@ enum EtcFiles {
     ///
     /// Source: Kubernetes documentation, "DNS for Services and Pods", pod's DNS policy and config.
     static func resolver(
-        pod: PodModel, address: PodAddress?, clusterDNS: String, clusterDomain: String, hostFile: String
+        pod: PodModel,
+        address: PodAddress?,
+        clusterDNS: String,
+        clusterDomain: String,
+        hostFile: String
     ) -> String {
         var settings = ResolverSettings(hostFile)
         let policy = pod.spec["dnsPolicy"]?.stringValue ?? "ClusterFirst"
@@ -54,7 +58,9 @@ enum EtcFiles {
             let domain = address?.clusterDomain ?? clusterDomain
             let further = address?.searchDomains ?? []
             settings.servers = [address?.dnsServer ?? clusterDNS]
-            settings.search = ["\(pod.namespace).svc.\(domain)", "svc.\(domain)", domain] + (further.isEmpty ? settings.search : further)
+            settings.search =
+                ["\(pod.namespace).svc.\(domain)", "svc.\(domain)", domain]
+                + (further.isEmpty ? settings.search : further)
             settings.options = ["ndots:5"]
         }
         if let own = pod.spec["dnsConfig"] {

@@ -9,7 +9,9 @@ struct SandboxRuntime: Sendable {
     /// Makes what is missing; safe to repeat. Returns the pod's address, nil with `hostNetwork`.
     func create(_ pod: PodModel) async throws -> PodAddress? {
         let own = paths.pod(pod.uid)
-        for folder in [own.root, own.containers, own.volumes, own.sharedMemory] { try Files.makeDirectory(folder, mode: 0o711) }
+        for folder in [own.root, own.containers, own.volumes, own.sharedMemory] {
+            try Files.makeDirectory(folder, mode: 0o711)
+        }
         try await makeNamespaces(pod, own)
         if !pod.hostIPC, !Mounts.table().contains(where: { $0.target == own.sharedMemory }) {
             try Mounts.memory(on: own.sharedMemory, sizeBytes: 64 << 20, mode: "1777")
@@ -17,7 +19,11 @@ struct SandboxRuntime: Sendable {
         var address: PodAddress?
         if !pod.hostNetwork {
             let given = try await network.attach(
-                podUID: pod.uid, namespace: pod.namespace, name: pod.name, netnsPath: own.networkNamespace)
+                podUID: pod.uid,
+                namespace: pod.namespace,
+                name: pod.name,
+                netnsPath: own.networkNamespace
+            )
             try await network.publish(podUID: pod.uid, address: given, hostPorts: pod.hostPorts)
             address = given
         }
@@ -30,7 +36,11 @@ struct SandboxRuntime: Sendable {
         guard !pod.hostNetwork else { return nil }
         let own = paths.pod(pod.uid)
         let given = try await network.attach(
-            podUID: pod.uid, namespace: pod.namespace, name: pod.name, netnsPath: own.networkNamespace)
+            podUID: pod.uid,
+            namespace: pod.namespace,
+            name: pod.name,
+            netnsPath: own.networkNamespace
+        )
         try await network.publish(podUID: pod.uid, address: given, hostPorts: pod.hostPorts)
         return given
     }
@@ -52,14 +62,22 @@ struct SandboxRuntime: Sendable {
 
     private func writeFiles(_ pod: PodModel, _ own: PodPaths, address: PodAddress?) throws {
         let hosts = EtcFiles.hosts(
-            pod: pod, address: address, hostFile: Files.text("/etc/hosts") ?? "", clusterDomain: configuration.clusterDomain)
+            pod: pod,
+            address: address,
+            hostFile: Files.text("/etc/hosts") ?? "",
+            clusterDomain: configuration.clusterDomain
+        )
         try Files.write(own.hosts, hosts)
         // systemd-resolved shows its upstream servers here; its own stub address is not reachable from a pod.
         let upstream = "/run/systemd/resolve/resolv.conf"
         let source = Files.exists(upstream) ? upstream : "/etc/resolv.conf"
         let resolver = EtcFiles.resolver(
-            pod: pod, address: address, clusterDNS: configuration.clusterDNS, clusterDomain: configuration.clusterDomain,
-            hostFile: Files.text(source) ?? "")
+            pod: pod,
+            address: address,
+            clusterDNS: configuration.clusterDNS,
+            clusterDomain: configuration.clusterDomain,
+            hostFile: Files.text(source) ?? ""
+        )
         try Files.write(own.resolver, resolver)
         try Files.write(own.hostname, pod.hostname + "\n")
     }

@@ -10,7 +10,8 @@ enum Cgroups {
         if Files.exists(root + "/cgroup.controllers") {
             folders.append(root + group)
         } else {
-            for hierarchy in Files.list(root) where Files.status(root + "/" + hierarchy)?.st_mode.isDirectoryMode == true {
+            for hierarchy in Files.list(root)
+            where Files.status(root + "/" + hierarchy)?.st_mode.isDirectoryMode == true {
                 folders.append(root + "/" + hierarchy + group)
             }
         }

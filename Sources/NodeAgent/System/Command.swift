@@ -15,8 +15,11 @@ enum Command {
         let result: ExecutionResult<Void, StringOutput<UTF8>, StringOutput<UTF8>>
         do {
             result = try await Subprocess.run(
-                .path(.init(path)), arguments: Arguments(arguments), output: .string(limit: 1 << 20),
-                error: .string(limit: 1 << 20))
+                .path(.init(path)),
+                arguments: Arguments(arguments),
+                output: .string(limit: 1 << 20),
+                error: .string(limit: 1 << 20)
+            )
         } catch let error as SubprocessError {
             throw NodeAgentError(.command, "\(path) cannot be run: \(error)", remedy: "install \(path)")
         }
@@ -26,7 +29,10 @@ enum Command {
             case .signaled(let signal): 128 + Int(signal)
             }
         return Output(
-            exitCode: code, standardOutput: result.standardOutput, standardError: result.standardError)
+            exitCode: code,
+            standardOutput: result.standardOutput,
+            standardError: result.standardError
+        )
     }
 
     /// Runs a program that must succeed.

@@ -22,7 +22,10 @@ final class ExitWatcher: Sendable {
         let descriptor = inotify_init1(Int32(IN_CLOEXEC) | Int32(IN_NONBLOCK))
         guard descriptor >= 0 else {
             throw NodeAgentError(
-                .system, "inotify_init1: \(String(cString: strerror(errno)))", remedy: "raise fs.inotify.max_user_instances")
+                .system,
+                "inotify_init1: \(String(cString: strerror(errno)))",
+                remedy: "raise fs.inotify.max_user_instances"
+            )
         }
         self.descriptor = descriptor
         source = DispatchSource.makeReadSource(fileDescriptor: descriptor, queue: .global())

@@ -4,6 +4,18 @@ internal import Glibc
 enum Files {
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
+    /// The path without links, `..` and doubled slashes, as the kernel's tables show it; what does not exist yet is only tidied.
+    static func canonical(_ path: String) -> String {
+        if let found = realpath(path, nil) {
+            defer { free(found) }
+            return String(cString: found)
+        }
+        let parts = path.split(separator: "/")
+        guard let last = parts.last else { return "/" }
+        let parent = canonical("/" + parts.dropLast().joined(separator: "/"))
+        return (parent == "/" ? "" : parent) + "/" + last
+    }
+
     static func failure(_ operation: String, _ path: String) -> NodeAgentError {
         NodeAgentError(.system, "\(operation) \(path): \(String(cString: strerror(errno)))")
     }
@@ -54,7 +66,9 @@ enum Files {
         if fchmod(fd, mode) != 0 { throw failure("chmod", path) }
     }
 
-    static func write(_ path: String, _ text: String, mode: mode_t = 0o644) throws { try write(path, text.utf8, mode: mode) }
+    static func write(_ path: String, _ text: String, mode: mode_t = 0o644) throws {
+        try write(path, text.utf8, mode: mode)
+    }
 
     /// Writes by rename, so that a reader (or a crash) sees the old or the new content.
     static func writeAtomically(_ path: String, _ bytes: [UInt8], mode: mode_t = 0o600) throws {

@@ -4,11 +4,11 @@ internal import Glibc
 enum Machine {
     static let architecture: String = {
         #if arch(x86_64)
-            "amd64"
+        "amd64"
         #elseif arch(arm64)
-            "arm64"
+        "arm64"
         #else
-            "unknown"
+        "unknown"
         #endif
     }()
 

@@ -7,8 +7,10 @@ enum Mounts {
         let options = "lowerdir=\(escape(lower)),upperdir=\(escape(upper)),workdir=\(escape(work))"
         guard mount("overlay", target, "overlay", 0, options) == 0 else {
             throw NodeAgentError(
-                .system, "overlay of \(lower) on \(target): \(String(cString: strerror(errno)))",
-                remedy: "put the data folder on an ext4 or xfs file system of its own")
+                .system,
+                "overlay of \(lower) on \(target): \(String(cString: strerror(errno)))",
+                remedy: "put the data folder on an ext4 or xfs file system of its own"
+            )
         }
     }
 
@@ -59,7 +61,10 @@ enum Mounts {
             let fields = line.split(separator: " ")
             guard fields.count >= 9, let dash = fields.firstIndex(of: "-"), fields.count > dash + 2 else { return nil }
             return Entry(
-                target: unescape(fields[4]), type: String(fields[dash + 1]), source: unescape(fields[dash + 2]))
+                target: unescape(fields[4]),
+                type: String(fields[dash + 1]),
+                source: unescape(fields[dash + 2])
+            )
         }
     }
 

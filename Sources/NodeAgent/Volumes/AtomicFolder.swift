@@ -46,9 +46,13 @@ struct AtomicFolder: Sendable {
 
     private func linkNames(_ files: [String: VolumeFile]) throws {
         let wanted = Set(files.keys.map { String($0.prefix { $0 != "/" }) })
-        for name in Files.list(path) where !name.hasPrefix("..") && !wanted.contains(name) { try Files.remove(path + "/" + name) }
+        for name in Files.list(path) where !name.hasPrefix("..") && !wanted.contains(name) {
+            try Files.remove(path + "/" + name)
+        }
         for name in wanted where Files.status(path + "/" + name) == nil {
-            guard symlink("..data/" + name, path + "/" + name) == 0 else { throw Files.failure("symlink", path + "/" + name) }
+            guard symlink("..data/" + name, path + "/" + name) == 0 else {
+                throw Files.failure("symlink", path + "/" + name)
+            }
         }
     }
 

@@ -32,10 +32,18 @@ actor TokenCache {
             "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "metadata": [:], "spec": .object(spec),
         ])
         let answer = try await api.create(
-            .serviceAccounts, namespace: pod.namespace, name: pod.serviceAccountName, subresource: "token", object: request,
-            options: WriteOptions())
+            .serviceAccounts,
+            namespace: pod.namespace,
+            name: pod.serviceAccountName,
+            subresource: "token",
+            object: request,
+            options: WriteOptions()
+        )
         guard let token = answer["status", "token"]?.stringValue else {
-            throw NodeAgentError(.volume, "the API gave no token for service account \(pod.namespace)/\(pod.serviceAccountName)")
+            throw NodeAgentError(
+                .volume,
+                "the API gave no token for service account \(pod.namespace)/\(pod.serviceAccountName)"
+            )
         }
         let end = answer["status", "expirationTimestamp"]?.stringValue.flatMap { Timestamp.seconds($0) }
         let life = end.map { $0 - Date.now.timeIntervalSince1970 } ?? Double(expirationSeconds)

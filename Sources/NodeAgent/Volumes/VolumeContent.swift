@@ -32,7 +32,10 @@ struct VolumeContent: Sendable {
                 part = try await token(inner, volume: name, mode: shared)
             } else {
                 let kind = source.objectValue?.keys.sorted().first ?? "nothing"
-                throw NodeAgentError(.volume, "projected source \(kind) of volume \"\(name)\" is not supported by this node")
+                throw NodeAgentError(
+                    .volume,
+                    "projected source \(kind) of volume \"\(name)\" is not supported by this node"
+                )
             }
             all.merge(part) { _, new in new }
         }
@@ -63,7 +66,11 @@ struct VolumeContent: Sendable {
     }
 
     private func select(
-        _ data: [String: [UInt8]], _ source: JSON, mode: Int, isOptional: Bool, title: String
+        _ data: [String: [UInt8]],
+        _ source: JSON,
+        mode: Int,
+        isOptional: Bool,
+        title: String
     ) throws -> [String: VolumeFile] {
         guard let items = source["items"]?.arrayValue, !items.isEmpty else {
             return data.mapValues { VolumeFile(bytes: $0, mode: readable(mode)) }
@@ -73,7 +80,10 @@ struct VolumeContent: Sendable {
             let key = item["key"]?.stringValue ?? ""
             guard let bytes = data[key] else {
                 if isOptional { continue }
-                throw NodeAgentError(.volume, "\(title) references non-existent \(title == "secret" ? "secret" : "config") key: \(key)")
+                throw NodeAgentError(
+                    .volume,
+                    "\(title) references non-existent \(title == "secret" ? "secret" : "config") key: \(key)"
+                )
             }
             let path = try relative(item["path"]?.stringValue ?? key)
             files[path] = VolumeFile(bytes: bytes, mode: readable(item["mode"]?.intValue ?? mode))
@@ -106,7 +116,10 @@ struct VolumeContent: Sendable {
         let path = try relative(source["path"]?.stringValue ?? "token")
         let audience = source["audience"]?.stringValue ?? ""
         let text = try await tokens.token(
-            pod: pod, audience: audience, expirationSeconds: source["expirationSeconds"]?.intValue ?? 3600)
+            pod: pod,
+            audience: audience,
+            expirationSeconds: source["expirationSeconds"]?.intValue ?? 3600
+        )
         // A token is for its pod's users only: group-readable with fsGroup, else owned by the one user that all containers have.
         if pod.securityContext["fsGroup"]?.intValue != nil {
             return [path: VolumeFile(bytes: Array(text.utf8), mode: 0o640)]
@@ -129,7 +142,11 @@ struct VolumeContent: Sendable {
     private func relative(_ path: String) throws -> String {
         let parts = path.split(separator: "/")
         guard !path.hasPrefix("/"), !parts.isEmpty, !parts.contains(".."), parts.first?.hasPrefix("..") == false else {
-            throw NodeAgentError(.volume, "path \"\(path)\" of a volume item is not a relative path below the volume", remedy: "remove \"..\" and leading slashes")
+            throw NodeAgentError(
+                .volume,
+                "path \"\(path)\" of a volume item is not a relative path below the volume",
+                remedy: "remove \"..\" and leading slashes"
+            )
         }
         return parts.joined(separator: "/")
     }

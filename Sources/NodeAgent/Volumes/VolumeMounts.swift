@@ -8,13 +8,19 @@ enum VolumeMounts {
     ///   - expand: replaces `$(NAME)` in `subPathExpr`.
     /// - Throws: `.configuration` for a subPath that is invalid or leaves its volume.
     static func make(
-        _ container: ContainerModel, pod: PodModel, hostPaths: [String: String], expand: (String) -> String
+        _ container: ContainerModel,
+        pod: PodModel,
+        hostPaths: [String: String],
+        expand: (String) -> String
     ) throws -> [ContainerMount] {
         var mounts: [ContainerMount] = []
         for mount in container.volumeMounts {
             let name = mount["name"]?.stringValue ?? ""
             guard var source = hostPaths[name], let destination = mount["mountPath"]?.stringValue else {
-                throw NodeAgentError(.configuration, "volume \"\(name)\" of container \"\(container.name)\" is not set up")
+                throw NodeAgentError(
+                    .configuration,
+                    "volume \"\(name)\" of container \"\(container.name)\" is not set up"
+                )
             }
             let subPath = mount["subPathExpr"]?.stringValue.map(expand) ?? mount["subPath"]?.stringValue ?? ""
             if !subPath.isEmpty { source = try resolve(subPath, in: source) }
@@ -43,7 +49,9 @@ enum VolumeMounts {
         }.map(\.element)
     }
 
-    private static func clean(_ path: String) -> String { "/" + path.split(separator: "/").filter { $0 != "." }.joined(separator: "/") }
+    private static func clean(_ path: String) -> String {
+        "/" + path.split(separator: "/").filter { $0 != "." }.joined(separator: "/")
+    }
 
     /// The path of `subPath` below `volume`, made as a folder when it is not there; links may not lead out of the volume.
     static func resolve(_ subPath: String, in volume: String) throws -> String {

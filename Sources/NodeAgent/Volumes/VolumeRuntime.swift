@@ -17,7 +17,11 @@ struct VolumeRuntime: Sendable {
             do {
                 result[name] = try await prepare(volume, name: name, pod: pod, content: content)
             } catch let error as NodeAgentError {
-                throw NodeAgentError(.volume, "MountVolume.SetUp failed for volume \"\(name)\" : \(error.message)", remedy: error.remedy)
+                throw NodeAgentError(
+                    .volume,
+                    "MountVolume.SetUp failed for volume \"\(name)\" : \(error.message)",
+                    remedy: error.remedy
+                )
             } catch let error as APIError {
                 throw NodeAgentError(.volume, "MountVolume.SetUp failed for volume \"\(name)\" : \(error.message)")
             }
@@ -40,8 +44,10 @@ struct VolumeRuntime: Sendable {
         guard let files = try await content.files(volume) else {
             let kind = volume.objectValue?.keys.sorted().first { $0 != "name" } ?? "of no kind"
             throw NodeAgentError(
-                .volume, "volumes of kind \(kind) are not supported by this node",
-                remedy: "use emptyDir, hostPath, configMap, secret, projected, downwardAPI or a persistentVolumeClaim")
+                .volume,
+                "volumes of kind \(kind) are not supported by this node",
+                remedy: "use emptyDir, hostPath, configMap, secret, projected, downwardAPI or a persistentVolumeClaim"
+            )
         }
         try Files.makeDirectory(path)
         // Secrets never reach the disk.
@@ -83,7 +89,9 @@ struct VolumeRuntime: Sendable {
         let type = source["type"]?.stringValue ?? ""
         let kind = Files.status(path, followLinks: true).map { $0.st_mode & S_IFMT }
         func require(_ wanted: mode_t, _ title: String) throws {
-            guard kind == wanted else { throw NodeAgentError(.volume, "hostPath type check failed: \(path) is not a \(title)") }
+            guard kind == wanted else {
+                throw NodeAgentError(.volume, "hostPath type check failed: \(path) is not a \(title)")
+            }
         }
         switch type {
         case "":
@@ -113,13 +121,20 @@ struct VolumeRuntime: Sendable {
         let volumeName = claim["spec", "volumeName"]?.stringValue ?? ""
         guard claim["status", "phase"]?.stringValue == "Bound", !volumeName.isEmpty else {
             throw NodeAgentError(
-                .volume, "persistentvolumeclaim \"\(claimName)\" is not bound", remedy: "create a PersistentVolume of kind hostPath for it")
+                .volume,
+                "persistentvolumeclaim \"\(claimName)\" is not bound",
+                remedy: "create a PersistentVolume of kind hostPath for it"
+            )
         }
         guard let volume = try await api.find(.persistentVolumes, name: volumeName) else {
             throw NodeAgentError(.volume, "persistentvolume \"\(volumeName)\" of claim \"\(claimName)\" not found")
         }
-        guard let path = volume["spec", "hostPath", "path"]?.stringValue ?? volume["spec", "local", "path"]?.stringValue else {
-            throw NodeAgentError(.volume, "persistentvolume \"\(volumeName)\" is neither hostPath nor local, the kinds this node can mount")
+        guard let path = volume["spec", "hostPath", "path"]?.stringValue ?? volume["spec", "local", "path"]?.stringValue
+        else {
+            throw NodeAgentError(
+                .volume,
+                "persistentvolume \"\(volumeName)\" is neither hostPath nor local, the kinds this node can mount"
+            )
         }
         if !Files.exists(path) {
             try Files.makeDirectory(path)
@@ -132,5 +147,10 @@ struct VolumeRuntime: Sendable {
 
 extension ResourceType {
     static let persistentVolumes = ResourceType(
-        group: "", version: "v1", plural: "persistentvolumes", kind: "PersistentVolume", isNamespaced: false)
+        group: "",
+        version: "v1",
+        plural: "persistentvolumes",
+        kind: "PersistentVolume",
+        isNamespaced: false
+    )
 }

@@ -10,7 +10,8 @@ enum CELFunctions {
     ]
 
     static let globals: [String: ClosedRange<Int>] = fixedGlobals.merging(
-        NamedFormat.all.map { ("format." + $0, 0...0) }) { first, _ in first }
+        NamedFormat.all.map { ("format." + $0, 0...0) }
+    ) { first, _ in first }
 
     private static let fixedGlobals: [String: ClosedRange<Int>] = [
         "size": 1...1, "int": 1...1, "uint": 1...1, "double": 1...1, "string": 1...1, "bytes": 1...1, "bool": 1...1,
@@ -24,7 +25,8 @@ enum CELFunctions {
         "size": 0...0, "contains": 1...1, "startsWith": 1...1, "endsWith": 1...1, "matches": 1...1, "charAt": 1...1,
         "indexOf": 1...2, "lastIndexOf": 1...2, "lowerAscii": 0...0, "upperAscii": 0...0, "replace": 2...3,
         "split": 1...2, "join": 0...1, "substring": 1...2, "trim": 0...0, "format": 1...1, "find": 1...1,
-        "findAll": 1...2, "isSorted": 0...0, "sum": 0...0, "min": 0...0, "max": 0...0, "hasValue": 0...0, "validate": 1...1,
+        "findAll": 1...2, "isSorted": 0...0, "sum": 0...0, "min": 0...0, "max": 0...0, "hasValue": 0...0,
+        "validate": 1...1,
         "value": 0...0, "orValue": 1...1, "or": 1...1, "isGreaterThan": 1...1, "isLessThan": 1...1, "compareTo": 1...1,
         "add": 1...1, "sub": 1...1, "asInteger": 0...0, "asApproximateFloat": 0...0, "isInteger": 0...0, "sign": 0...0,
         "getFullYear": 0...0, "getMonth": 0...0, "getDate": 0...0, "getDayOfMonth": 0...0, "getHours": 0...0,

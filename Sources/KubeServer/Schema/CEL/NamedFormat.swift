@@ -21,7 +21,8 @@ enum NamedFormat {
         case "dns1123Subdomain", "dns1123SubdomainPrefix": return LabelSyntax.isSubdomain(body[...])
         case "dns1035Label", "dns1035LabelPrefix":
             let startsWithLetter = body.first.map { ("a"..."z").contains($0) } ?? false
-            return startsWithLetter && body.utf8.count <= 63 && !body.contains(".") && LabelSyntax.isSubdomain(body[...])
+            return startsWithLetter && body.utf8.count <= 63 && !body.contains(".")
+                && LabelSyntax.isSubdomain(body[...])
         case "qualifiedName": return LabelSyntax.isQualifiedName(text)
         case "labelValue": return LabelSyntax.isLabelValue(text)
         case "datetime": return StringFormat.admits(text, "date-time")
