@@ -8,7 +8,7 @@ package struct KubeControllers: Sendable {
     package struct Configuration: Sendable {
         /// PEM text of the authority that signed the API server's certificate; published as `kube-root-ca.crt`.
         package var rootCAPEM: String
-        /// Addresses at which Services of type LoadBalancer are reached; empty publishes none.
+        /// Addresses at which Services of type LoadBalancer are reached; empty leaves their status to somebody else.
         package var loadBalancerAddresses: [String]
         /// Folder below which volumes for claims are made; nil makes none.
         package var volumeFolder: String?
@@ -44,7 +44,7 @@ package struct KubeControllers: Sendable {
             ControllerContext(api: api, informers: informers, component: component, logger: logger)
         }
         let collector = GarbageCollector(context: context("garbage-collector-controller"), discover: kinds)
-        let controllers: [Controller] = [
+        var controllers: [Controller] = [
             DeploymentController(context: context("deployment-controller")).makeController(),
             ReplicaSetController(context: context("replicaset-controller")).makeController(),
             StatefulSetController(context: context("statefulset-controller")).makeController(),
@@ -61,12 +61,15 @@ package struct KubeControllers: Sendable {
             ).makeController(),
             PodGarbageController(context: context("pod-garbage-collector")).makeController(),
             DisruptionBudgetController(context: context("controllermanager")).makeController(),
-            LoadBalancerController(
-                context: context("service-controller"), addresses: configuration.loadBalancerAddresses
-            ).makeController(),
             VolumeController(context: context("persistentvolume-controller"), folder: configuration.volumeFolder)
                 .makeController(),
         ]
+        if !configuration.loadBalancerAddresses.isEmpty {
+            controllers.append(
+                LoadBalancerController(
+                    context: context("service-controller"), addresses: configuration.loadBalancerAddresses
+                ).makeController())
+        }
         pods = informers.pods
         nodes = informers.nodes
         services = [

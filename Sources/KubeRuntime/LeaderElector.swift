@@ -69,7 +69,7 @@ package final class LeaderElector: Service {
                 let isStale = (seen.map { ContinuousClock.now - $0.at } ?? .zero) > leaseDuration
                 if holder.isEmpty || holder == identity || isStale, try await write(over: lease) { return true }
             } catch {
-                logger.debug("lease not acquired", metadata: ["lease": "\(key)", "error": "\(error)"])
+                logger.warning("lease not acquired", metadata: ["lease": "\(key)", "error": "\(error)"])
             }
             guard await sleepUnlessCancelled(retryPeriod * Double.random(in: 1...1.2)) else { return false }
         }
@@ -95,7 +95,7 @@ package final class LeaderElector: Service {
 
     /// False when somebody else wrote first.
     private func write(over lease: KubeObject?) async throws -> Bool {
-        let now = Date.now.formatted(.iso8601.time(includingFractionalSeconds: true))
+        let now = Timestamp.microText(seconds: Date.now.timeIntervalSince1970)
         var object = lease ?? KubeObject(.leases, namespace: key.namespace, name: key.name)
         let holder = object["spec", "holderIdentity"]?.stringValue
         if holder != identity {

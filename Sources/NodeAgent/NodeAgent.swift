@@ -6,8 +6,8 @@ internal import Synchronization
 
 /// The node agent: runs the pods that are bound to its node, and answers for their logs and commands.
 ///
-/// Pods outlive it: when `run()` ends their containers go on under their monitors, and the next agent of the same node takes
-/// them over from disk.
+/// Pods outlive it: when `run()` ends their containers go on under their monitors, and the next agent of the same node
+/// takes them over from disk.
 package final class NodeAgent: Service {
     private let configuration: NodeAgentConfiguration
     private let environment: PodEnvironment

@@ -7,10 +7,12 @@ package struct NodeAgentConfiguration: Sendable {
     package var nodeName: String
     /// This machine's address as the node reports it and as pods see it.
     package var hostIP: String
-    /// Address of the Kubernetes API as pods are told it (`KUBERNETES_SERVICE_HOST`, port) when the `kubernetes` Service is absent.
+    /// Address of the Kubernetes API as pods are told it (`KUBERNETES_SERVICE_HOST`, port) when the `kubernetes`
+    /// Service is absent.
     package var kubernetesServiceHost: String
     package var kubernetesServicePort: Int
-    /// Resolver for pods with `hostNetwork` and `dnsPolicy: ClusterFirstWithHostNet`; other pods take it from their `PodAddress`.
+    /// Resolver for pods with `hostNetwork` and `dnsPolicy: ClusterFirstWithHostNet`; other pods take it from their
+    /// `PodAddress`.
     package var clusterDNS: String
     package var clusterDomain: String
     /// Range of pod addresses of this node, `spec.podCIDR`; empty = not set.
@@ -64,7 +66,9 @@ package struct NodeAgentConfiguration: Sendable {
     var cgroupParent: String { "/outrigger/" + instanceName + "/" + nodeName }
 }
 
-/// Where a node keeps what on disk. Everything needed to find, adopt or remove its pods is below these paths.
+/// Where a node keeps what on disk.
+///
+/// Everything needed to find, adopt or remove its pods is below these paths.
 struct NodePaths: Sendable, Hashable {
     let data: String
     let node: String

@@ -1,13 +1,15 @@
 /// The part of a pod's sandbox that gives it an address: a bridge, an address range, host ports.
 ///
-/// The node agent makes an empty, named network namespace (only `lo`, still down) and calls `attach`. It calls `attach` again with
-/// the same arguments after its own restart for every pod that still runs, so the implementation must be idempotent by
-/// `podUID`: a pod that already has its address gets the same answer and keeps its interface. Pods with `hostNetwork` never get here.
-/// All methods may be called concurrently for different pods, never concurrently for the same pod.
+/// The node agent makes an empty, named network namespace (only `lo`, still down) and calls `attach`. It calls
+/// `attach` again with the same arguments after its own restart for every pod that still runs, so the implementation
+/// must be idempotent by `podUID`: a pod that already has its address gets the same answer and keeps its interface.
+/// Pods with `hostNetwork` never get here. All methods may be called concurrently for different pods, never
+/// concurrently for the same pod.
 package protocol PodNetwork: Sendable {
     /// Gives the namespace bound at `netnsPath` an interface `eth0`, an address, a default route and a `lo` that is up.
     ///
-    /// - Throws: when the pod cannot be given an address; the agent undoes nothing, reports `FailedCreatePodSandBox` and tries again.
+    /// - Throws: when the pod cannot be given an address; the agent undoes nothing, reports `FailedCreatePodSandBox`
+    /// and tries again.
     func attach(podUID: String, namespace: String, name: String, netnsPath: String) async throws -> PodAddress
 
     /// Takes back the pod's interface, address and host ports. No error when the pod has none.
@@ -15,7 +17,8 @@ package protocol PodNetwork: Sendable {
     /// The namespace may already be gone.
     func detach(podUID: String) async throws
 
-    /// Opens `hostPorts` on this machine towards `address`; called after `attach` for pods that declare some, also after a restart.
+    /// Opens `hostPorts` on this machine towards `address`; called after `attach` for pods that declare some, also
+    /// after a restart.
     func publish(podUID: String, address: PodAddress, hostPorts: [PodHostPort]) async throws
 
     /// Frees what belongs to any pod of this node but `podUIDs`; called once when the agent has re-adopted its pods.

@@ -2,8 +2,10 @@ internal import Glibc
 package import Logging
 
 extension NodeAgent {
-    /// Ends everything that node agents of this instance have left on this machine: containers, mounts, namespaces, control groups,
-    /// sockets, logs. Works from disk alone; no agent of the instance may run. Volumes of claims stay.
+    /// Ends everything that node agents of this instance have left on this machine: containers, mounts, namespaces,
+    /// control groups, sockets, logs.
+    ///
+    /// Works from disk alone; no agent of the instance may run. Volumes of claims stay.
     ///
     /// - Throws: `NodeAgentError` that names what could not be removed, after trying everything.
     package static func removeEverything(

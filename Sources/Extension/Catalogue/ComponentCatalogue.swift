@@ -86,7 +86,7 @@ package enum ComponentCatalogue {
         condition: "enableInference",
         isEnabled: { settings, _ in settings.enableInference },
         work: "Turns online endpoints and deployments into model servers and scales them.",
-        resources: .init(cpu: ("20m", "1000m"), memory: ("64Mi", "512Mi")),
+        resources: .init(cpu: ("20m", "1"), memory: ("64Mi", "512Mi")),
         clusterRules: [
             .init(ml, ["onlineendpoints", "onlinedeployments"], ["get", "list", "watch", "update", "patch"]),
             .init(
@@ -116,7 +116,7 @@ package enum ComponentCatalogue {
         condition: "enableInference",
         isEnabled: { settings, _ in settings.enableInference },
         work: "Routes scoring requests to model servers.",
-        resources: .init(cpu: ("100m", "2000m"), memory: ("64Mi", "1200Mi")),
+        resources: .init(cpu: ("100m", "2"), memory: ("64Mi", "1200Mi")),
         ports: [.init(name: "http", containerPort: 8080), .init(name: "https", containerPort: 8443)],
         services: [
             .init(
@@ -219,7 +219,7 @@ package enum ComponentCatalogue {
         condition: "enableInference",
         isEnabled: { settings, _ in settings.enableInference },
         work: "Fetches and renews tokens for blobs and registries.",
-        resources: .init(cpu: ("200m", "1000m"), memory: ("200Mi", "1024Mi"))
+        resources: .init(cpu: ("200m", "1"), memory: ("200Mi", "1024Mi"))
     )
 
     static let identityProxy = Component(
@@ -230,7 +230,7 @@ package enum ComponentCatalogue {
         condition: "enableInference",
         isEnabled: { settings, _ in settings.enableInference },
         work: "Gives pods their tokens.",
-        resources: .init(cpu: ("200m", "1000m"), memory: ("200Mi", "1024Mi"))
+        resources: .init(cpu: ("200m", "1"), memory: ("200Mi", "1024Mi"))
     )
 
     static let metricsController = Component(
@@ -274,7 +274,7 @@ package enum ComponentCatalogue {
         condition: "always",
         isEnabled: { _, _ in true },
         work: "Collects metrics of jobs.",
-        resources: .init(cpu: ("100m", "1000m"), memory: ("512Mi", "4096Mi"))
+        resources: .init(cpu: ("100m", "1"), memory: ("512Mi", "4096Mi"))
     )
 
     static let fluentBit = Component(

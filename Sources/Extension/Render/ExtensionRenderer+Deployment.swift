@@ -72,6 +72,11 @@ extension ExtensionRenderer {
         return .object(context)
     }
 
+    /// Canonical, as servers keep it: any other spelling would look like somebody's change.
+    private func quantity(_ text: String) -> JSON {
+        .string(Quantity.canonical(.string(text)) ?? text)
+    }
+
     private func container(_ component: Component) -> JSON {
         var resources = component.resources
         let isRouter = component.nameTemplate == ComponentCatalogue.router.nameTemplate
@@ -97,8 +102,8 @@ extension ExtensionRenderer {
                 }
             ),
             "resources": [
-                "requests": ["cpu": .string(resources.requestCPU), "memory": .string(resources.requestMemory)],
-                "limits": ["cpu": .string(resources.limitCPU), "memory": .string(resources.limitMemory)],
+                "requests": ["cpu": quantity(resources.requestCPU), "memory": quantity(resources.requestMemory)],
+                "limits": ["cpu": quantity(resources.limitCPU), "memory": quantity(resources.limitMemory)],
             ],
             "readinessProbe": [
                 "httpGet": ["path": "/readyz", "port": "health"], "periodSeconds": 2, "timeoutSeconds": 2,

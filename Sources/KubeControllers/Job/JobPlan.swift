@@ -96,6 +96,11 @@ struct JobBook: Sendable {
     var totalSucceeded: Int { isIndexed ? completedIndexes.values.count : succeeded + uncountedSucceeded.count }
     var totalFailed: Int { failed + uncountedFailed.count }
 
+    /// Nothing runs, and every pod that ended is in the numbers.
+    var isAtRest: Bool {
+        active.isEmpty && terminating.isEmpty && uncountedSucceeded.isEmpty && uncountedFailed.isEmpty
+    }
+
     mutating func countFinished() {
         let facts = JobFacts(job)
         let tracked = Set(pods.filter { $0.finalizers.contains(JobNames.finalizer) }.map(\.uid))
@@ -265,7 +270,7 @@ struct JobOutcome: Sendable {
             next = .stop
             conditions.set(
                 "SuccessCriteriaMet", "True", reason: "CompletionsReached", message: success, now: timestamp, extra: probe)
-            guard book.active.isEmpty, book.terminating.isEmpty else { return }
+            guard book.isAtRest else { return }
             conditions.set("Complete", "True", reason: "CompletionsReached", message: success, now: timestamp, extra: probe)
             isComplete = true
             event = (false, "Completed", "Job completed")
@@ -284,7 +289,7 @@ struct JobOutcome: Sendable {
         conditions.set(
             "FailureTarget", "True", reason: why.reason, message: why.message, now: timestamp, extra: probe)
         // The end is only reported when nothing of the Job runs any more.
-        guard book.active.isEmpty, book.terminating.isEmpty else { return }
+        guard book.isAtRest else { return }
         conditions.set("Failed", "True", reason: why.reason, message: why.message, now: timestamp, extra: probe)
         event = (true, why.reason, why.message)
     }

@@ -152,8 +152,8 @@ struct ContainerPreparation: Sendable {
         }
     }
 
-    /// The folders of a host image that start empty, with the points at which other things are mounted below them: runc could
-    /// not make these when the folder is read-only in the container.
+    /// The folders of a host image that start empty, with the points at which other things are mounted below them:
+    /// runc could not make these when the folder is read-only in the container.
     private func makeFreshFolders(_ own: ContainerPaths, destinations: [(path: String, isFile: Bool)]) throws {
         for folder in HostImage.freshFolders {
             let path = Self.freshPath(folder.path, own)

@@ -102,7 +102,9 @@ enum ContainerPresence: Sendable, Hashable {
 }
 
 extension ContainerPaths {
-    /// What is on disk now. The monitor's lock tells whether it is alive, whatever became of process ids.
+    /// What is on disk now.
+    ///
+    /// The monitor's lock tells whether it is alive, whatever became of process ids.
     func presence() -> ContainerPresence {
         if let found = ContainerExit.load(exit) { return .exited(found) }
         let pid = Files.text(initProcess).flatMap { pid_t($0) }

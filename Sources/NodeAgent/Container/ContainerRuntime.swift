@@ -20,7 +20,9 @@ struct ContainerRuntime: Sendable {
 
     func cgroup(podUID: String) -> String { configuration.cgroupParent + "/pod" + podUID }
 
-    /// Makes the root file system of a run. Done before its record is written; undone by `unmountRoot`.
+    /// Makes the root file system of a run.
+    ///
+    /// Done before its record is written; undone by `unmountRoot`.
     func mountRoot(_ own: ContainerPaths, image: ResolvedImage) throws {
         for folder in [own.root, own.rootfs, own.upper, own.work] { try Files.makeDirectory(folder) }
         // The topmost folder of an overlay shows the upper folder's owner and mode.
@@ -86,7 +88,8 @@ struct ContainerRuntime: Sendable {
         _ = Cgroups.remove(record.cgroupPath)
     }
 
-    /// The arguments that make `outrigger-monitor exec` run `command` in the container; `folder` is a fresh one for this call.
+    /// The arguments that make `outrigger-monitor exec` run `command` in the container; `folder` is a fresh one for
+    /// this call.
     func execArguments(
         _ record: ContainerRecord,
         folder: String,

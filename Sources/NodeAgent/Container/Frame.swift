@@ -7,7 +7,8 @@ struct Frame: Sendable, Hashable {
         case resize = 0x52
         case stdout = 0x4F
         case stderr = 0x53
-        /// Exit code, four bytes, signed; negative when the command could not be started, and then followed by the reason.
+        /// Exit code, four bytes, signed; negative when the command could not be started, and then followed by the
+        /// reason.
         case exit = 0x58
     }
 

@@ -36,7 +36,9 @@ struct HostDevice: Sendable, Hashable {
     var gid: Int
 }
 
-/// Makes the OCI runtime configuration. Pure.
+/// Makes the OCI runtime configuration.
+///
+/// Pure.
 ///
 /// Source: OCI runtime specification 1.0.2.
 enum RuntimeSpec {

@@ -6,7 +6,8 @@ struct ContainerUser: Sendable, Hashable {
     var gid: Int
     var additionalGids: [Int]
 
-    /// From the pod's and the container's security context, the image's user and the image's /etc/passwd and /etc/group.
+    /// From the pod's and the container's security context, the image's user and the image's /etc/passwd and
+    /// /etc/group.
     ///
     /// - Throws: `.configuration` for `runAsNonRoot` with user 0, and for a user name that is not in the image.
     static func resolve(pod: PodModel, container: ContainerModel, image: ResolvedImage) throws -> ContainerUser {

@@ -38,7 +38,9 @@ struct LogOptions: Sendable, Hashable {
     }
 }
 
-/// Reads a container's log, rotated parts first, and follows it over rotations. Owned by one reader.
+/// Reads a container's log, rotated parts first, and follows it over rotations.
+///
+/// Owned by one reader.
 struct LogReader {
     private let path: String
     private let files: Int
@@ -58,7 +60,7 @@ struct LogReader {
         sinceMicroseconds = options.since.flatMap { Timestamp.microseconds($0) }
     }
 
-    /// What has been written since the last call; empty when there is nothing new. nil once `limitBytes` is used up.
+    /// What has been written since the last call: empty when there is nothing new, nil once `limitBytes` is used up.
     mutating func next() throws -> [UInt8]? {
         if remaining == 0 { return nil }
         var output: [UInt8] = []

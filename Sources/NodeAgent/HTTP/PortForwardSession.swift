@@ -3,7 +3,8 @@ internal import NIOWebSocket
 internal import Subprocess
 internal import SystemPackage
 
-/// Port forwarding over `v4.channel.k8s.io`: each port has a data channel and an error channel, both opened by the port's number.
+/// Port forwarding over `v4.channel.k8s.io`: each port has a data channel and an error channel, both opened by the
+/// port's number.
 struct PortForwardSession: Sendable {
     let backend: ContainerAccess
 

@@ -1,6 +1,7 @@
 internal import Glibc
 
-/// An open folder through which Unix sockets are addressed, so that long paths fit into the 108 bytes of a socket address.
+/// An open folder through which Unix sockets are addressed, so that long paths fit into the 108 bytes of a socket
+/// address.
 struct SocketFolder: Sendable {
     private let descriptor: Int32
 

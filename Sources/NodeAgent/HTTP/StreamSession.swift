@@ -6,7 +6,8 @@ internal import NIOWebSocket
 internal import Subprocess
 internal import SystemPackage
 
-/// One exec, attach or port-forward over `v4.channel.k8s.io` or `v5.channel.k8s.io`: the first byte of each message is its channel.
+/// One exec, attach or port-forward over `v4.channel.k8s.io` or `v5.channel.k8s.io`: the first byte of each message is
+/// its channel.
 ///
 /// Source: Kubernetes, remotecommand over WebSocket (KEP-4006).
 struct StreamSession: Sendable {

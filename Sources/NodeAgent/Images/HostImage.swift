@@ -27,8 +27,8 @@ enum HostImage {
         "ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "overlay", "bcachefs",
     ]
 
-    /// File systems mounted below the root that hold a part of the system (`/usr`, `/opt`, …): an overlay of `/` leaves them out,
-    /// so each gets an overlay of its own.
+    /// File systems mounted below the root that hold a part of the system (`/usr`, `/opt`, …): an overlay of `/`
+    /// leaves them out, so each gets an overlay of its own.
     static func systemMounts(_ table: [Mounts.Entry], excluding hidden: [String]) -> [String] {
         var found: [String] = []
         for entry in table where diskTypes.contains(entry.type) && entry.target != "/" {

@@ -1,6 +1,6 @@
 /// The name of an image, split as registries split it.
 package struct ImageReference: Sendable, Hashable, CustomStringConvertible {
-    /// `docker.io`, `registry.example:5000`, …
+    /// Host and port of the registry, for example `docker.io` or `registry.example:5000`.
     package var registry: String
     /// `library/busybox`.
     package var repository: String

@@ -18,7 +18,9 @@ struct ResolvedImage: Sendable, Hashable {
     var isSubstituted: Bool
 }
 
-/// Makes images ready. Stateless but for files below `<data>/blobs/layers`.
+/// Makes images ready.
+///
+/// Stateless but for files below `<data>/blobs/layers`.
 struct ImageStore: Sendable {
     let table: ImageTable
     let mapUnknownImages: Bool

@@ -1,4 +1,6 @@
-/// What a decision about a pod is based on. All times are seconds since 1970.
+/// What a decision about a pod is based on.
+///
+/// All times are seconds since 1970.
 struct PodSituation: Sendable {
     var pod: PodModel
     var containers: [String: ContainerView]
@@ -52,7 +54,9 @@ struct PodDecision: Sendable, Equatable {
     fileprivate mutating func look(at time: Double) { nextLook = min(nextLook ?? time, time) }
 }
 
-/// Decides what to do next for a pod. Pure: no clock, no disk, no API.
+/// Decides what to do next for a pod.
+///
+/// Pure: no clock, no disk, no API.
 ///
 /// Source: Kubernetes documentation, "Pod Lifecycle", "Init Containers" and "Sidecar Containers".
 enum PodPlan {
@@ -194,8 +198,8 @@ enum PodPlan {
     }
 }
 
-/// The wait before a container is started again: none after the first end, then 10 s doubling to 300 s, forgotten after ten
-/// minutes of running.
+/// The wait before a container is started again: none after the first end, then 10 s doubling to 300 s, forgotten
+/// after ten minutes of running.
 enum RestartBackoff {
     static let initial: Double = 10
     static let maximum: Double = 300

@@ -1,6 +1,8 @@
 internal import KubeCore
 
-/// Writes `status` of a pod as upstream does. Pure.
+/// Writes `status` of a pod as upstream does.
+///
+/// Pure.
 struct PodStatusInput: Sendable {
     var pod: PodModel
     var containers: [String: ContainerView]

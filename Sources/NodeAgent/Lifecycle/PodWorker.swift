@@ -4,8 +4,8 @@ internal import Logging
 
 /// Runs one pod from its first sight to its end: observes, asks `PodPlan` what to do, does it, and reports.
 ///
-/// All state that matters is on disk (`PodRecord`, `ContainerRecord`, the monitor's files) or in the API; a new worker takes
-/// over where an old one was cut off.
+/// All state that matters is on disk (`PodRecord`, `ContainerRecord`, the monitor's files) or in the API; a new worker
+/// takes over where an old one was cut off.
 actor PodWorker {
     let environment: PodEnvironment
     var pod: PodModel
@@ -27,7 +27,7 @@ actor PodWorker {
     var hasAnnotatedMapping = false
     var isFinalized = false
 
-    /// - Parameter object: the pod as the API has it, or as the record on disk has it when the API has forgotten it.
+    /// `object` is the pod as the API has it, or as the record on disk has it when the API has forgotten it.
     init(_ object: KubeObject, isGone: Bool, environment: PodEnvironment) {
         self.environment = environment
         self.isGone = isGone

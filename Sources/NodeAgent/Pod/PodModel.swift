@@ -2,7 +2,8 @@ internal import KubeCore
 
 /// What the node agent reads of a pod: typed access to the parts of the spec that decide what runs.
 ///
-/// A value; made anew from each version of the object. Reading is tolerant, because the API server has validated the object.
+/// A value; made anew from each version of the object. Reading is tolerant, because the API server has validated the
+/// object.
 struct PodModel: Sendable, Hashable {
     let object: KubeObject
     let containers: [ContainerModel]

@@ -56,7 +56,9 @@ struct ProbeSpec: Sendable, Hashable {
     }
 }
 
-/// Counts a probe's results against its thresholds. Holds no clock and does no I/O.
+/// Counts a probe's results against its thresholds.
+///
+/// Holds no clock and does no I/O.
 struct ProbeCounter: Sendable, Equatable {
     enum Change: Sendable, Equatable {
         case none

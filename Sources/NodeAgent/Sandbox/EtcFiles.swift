@@ -1,6 +1,8 @@
 internal import KubeCore
 
-/// The files below /etc that belong to the pod, not to the image. Pure.
+/// The files below /etc that belong to the pod, not to the image.
+///
+/// Pure.
 enum EtcFiles {
     /// `hostFile` is this machine's /etc/hosts, used by pods with `hostNetwork`.
     static func hosts(pod: PodModel, address: PodAddress?, hostFile: String, clusterDomain: String) -> String {

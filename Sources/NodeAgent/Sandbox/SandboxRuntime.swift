@@ -6,7 +6,9 @@ struct SandboxRuntime: Sendable {
     let paths: NodePaths
     let network: any PodNetwork
 
-    /// Makes what is missing; safe to repeat. Returns the pod's address, nil with `hostNetwork`.
+    /// Makes what is missing; safe to repeat.
+    ///
+    /// Returns the pod's address, nil with `hostNetwork`.
     func create(_ pod: PodModel) async throws -> PodAddress? {
         let own = paths.pod(pod.uid)
         for folder in [own.root, own.containers, own.volumes, own.sharedMemory] {
@@ -82,7 +84,9 @@ struct SandboxRuntime: Sendable {
         try Files.write(own.hostname, pod.hostname + "\n")
     }
 
-    /// Takes the sandbox away; the pod's folder stays. No error for what is already gone.
+    /// Takes the sandbox away; the pod's folder stays.
+    ///
+    /// No error for what is already gone.
     func remove(podUID: String) async throws {
         let own = paths.pod(podUID)
         try await network.detach(podUID: podUID)

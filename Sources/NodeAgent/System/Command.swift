@@ -10,7 +10,9 @@ enum Command {
         var standardError: String
     }
 
-    /// Output beyond 1 MiB is an error. Cancelling kills the program.
+    /// Output beyond 1 MiB is an error.
+    ///
+    /// Cancelling kills the program.
     static func run(_ path: String, _ arguments: [String]) async throws -> Output {
         let result: ExecutionResult<Void, StringOutput<UTF8>, StringOutput<UTF8>>
         do {

@@ -2,7 +2,9 @@ internal import Dispatch
 internal import Glibc
 internal import Synchronization
 
-/// Tells when files appear in folders of containers: the monitor's `started` and `exit.json`. One inotify descriptor for all.
+/// Tells when files appear in folders of containers: the monitor's `started` and `exit.json`.
+///
+/// One inotify descriptor for all.
 ///
 /// Only a hint that makes things fast: whoever waits also looks again after a while.
 final class ExitWatcher: Sendable {

@@ -4,7 +4,8 @@ internal import Glibc
 enum Files {
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
-    /// The path without links, `..` and doubled slashes, as the kernel's tables show it; what does not exist yet is only tidied.
+    /// The path without links, `..` and doubled slashes, as the kernel's tables show it; what does not exist yet is
+    /// only tidied.
     static func canonical(_ path: String) -> String {
         if let found = realpath(path, nil) {
             defer { free(found) }

@@ -120,7 +120,8 @@ struct VolumeContent: Sendable {
             audience: audience,
             expirationSeconds: source["expirationSeconds"]?.intValue ?? 3600
         )
-        // A token is for its pod's users only: group-readable with fsGroup, else owned by the one user that all containers have.
+        // A token is for its pod's users only: group-readable with fsGroup, else owned by the one user that all
+        // containers have.
         if pod.securityContext["fsGroup"]?.intValue != nil {
             return [path: VolumeFile(bytes: Array(text.utf8), mode: 0o640)]
         }

@@ -3,9 +3,8 @@ internal import KubeCore
 
 /// Turns a container's `volumeMounts` into mounts.
 enum VolumeMounts {
-    /// - Parameters:
-    ///   - hostPaths: host path by volume name.
-    ///   - expand: replaces `$(NAME)` in `subPathExpr`.
+    /// `hostPaths` has the host path of each volume by name; `expand` replaces `$(NAME)` in `subPathExpr`.
+    ///
     /// - Throws: `.configuration` for a subPath that is invalid or leaves its volume.
     static func make(
         _ container: ContainerModel,
@@ -53,7 +52,8 @@ enum VolumeMounts {
         "/" + path.split(separator: "/").filter { $0 != "." }.joined(separator: "/")
     }
 
-    /// The path of `subPath` below `volume`, made as a folder when it is not there; links may not lead out of the volume.
+    /// The path of `subPath` below `volume`, made as a folder when it is not there; links may not lead out of the
+    /// volume.
     static func resolve(_ subPath: String, in volume: String) throws -> String {
         let parts = subPath.split(separator: "/").map(String.init)
         guard !subPath.hasPrefix("/"), !parts.contains("..") else {

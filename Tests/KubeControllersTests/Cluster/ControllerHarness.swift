@@ -20,7 +20,7 @@ struct ControllerHarness: Sendable {
     ) async throws {
         let store = try KubeStore.ObjectStore(path: nil)
         let registry = try Registry(store: store)
-        try await registry.bootstrap()
+        for name in ["default", "kube-node-lease"] { try await registry.create(.namespaces, .namespace(name)) }
         var logger = Logger(label: "controllers-test")
         logger.logLevel = .error
         for node in nodes { try await register(node, registry) }
@@ -39,7 +39,14 @@ struct ControllerHarness: Sendable {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await registry.run() }
             for service in services { group.addTask { try await service.run() } }
-            let result = await Result.catching { try await body(ControllerHarness(api: registry)) }
+            let result = await Result.catching {
+                let cluster = ControllerHarness(api: registry)
+                // Pods are refused until their account exists.
+                try await cluster.wait("the default account is there") {
+                    try await registry.find(.serviceAccounts, namespace: "default", name: "default") != nil
+                }
+                try await body(cluster)
+            }
             group.cancelAll()
             try await group.waitForAll()
             try result.get()
