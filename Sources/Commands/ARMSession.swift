@@ -127,7 +127,7 @@ struct ARMSession: Sendable {
     func downloadOutput(job: JSON, name: String, to folder: String) async throws {
         let run = job["name"]?.stringValue ?? ""
         let uri = job["properties"]?["outputs"]?[name]?["uri"]?.stringValue
-        let place = uri.flatMap(Self.place) ?? ("azureml", "azureml/\(run)/\(name)/")
+        let place = uri.flatMap(Self.place) ?? ("azureml-blobstore", "azureml/\(run)/\(name)/")
         let count = try await client.downloadFolder(container: place.0, prefix: place.1, to: folder)
         guard count > 0 else {
             throw CommandError("output \(name) of job \(run) holds no files", cause: uri, exitStatus: 3)

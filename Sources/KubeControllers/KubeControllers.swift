@@ -16,7 +16,9 @@ package struct KubeControllers: Sendable {
         package var nodeGracePeriod: Duration
 
         package init(
-            rootCAPEM: String, loadBalancerAddresses: [String] = [], volumeFolder: String? = nil,
+            rootCAPEM: String,
+            loadBalancerAddresses: [String] = [],
+            volumeFolder: String? = nil,
             nodeGracePeriod: Duration = .seconds(40)
         ) {
             self.rootCAPEM = rootCAPEM
@@ -33,10 +35,12 @@ package struct KubeControllers: Sendable {
     /// Informer of all nodes, run by `services`.
     package let nodes: Informer
 
-    /// - Parameter kinds: every kind that is served now and can be listed, watched and deleted, custom ones too. Asked again
+    /// - `kinds`: every kind that is served now and can be listed, watched and deleted, custom ones too. Asked again
     ///   when custom resource definitions change.
     package init(
-        api: any ResourceAPI, logger: Logger, configuration: Configuration,
+        api: any ResourceAPI,
+        logger: Logger,
+        configuration: Configuration,
         kinds: @escaping @Sendable () async throws -> [ResourceType]
     ) {
         let informers = SharedInformers(api: api, logger: logger)
@@ -57,7 +61,8 @@ package struct KubeControllers: Sendable {
             RootCertificateController(context: context("root-ca-cert-publisher"), pem: configuration.rootCAPEM)
                 .makeController(),
             NodeLifecycleController(
-                context: context("node-controller"), gracePeriod: configuration.nodeGracePeriod
+                context: context("node-controller"),
+                gracePeriod: configuration.nodeGracePeriod
             ).makeController(),
             PodGarbageController(context: context("pod-garbage-collector")).makeController(),
             DisruptionBudgetController(context: context("controllermanager")).makeController(),
@@ -67,8 +72,10 @@ package struct KubeControllers: Sendable {
         if !configuration.loadBalancerAddresses.isEmpty {
             controllers.append(
                 LoadBalancerController(
-                    context: context("service-controller"), addresses: configuration.loadBalancerAddresses
-                ).makeController())
+                    context: context("service-controller"),
+                    addresses: configuration.loadBalancerAddresses
+                ).makeController()
+            )
         }
         pods = informers.pods
         nodes = informers.nodes

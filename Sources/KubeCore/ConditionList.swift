@@ -15,13 +15,17 @@ package struct ConditionList: Sendable, Hashable {
 
     /// Sets a condition; the transition time changes only with the status.
     ///
-    /// - Parameters:
-    ///   - now: RFC 3339 text.
-    ///   - extra: further members, such as `lastUpdateTime` or `observedGeneration`.
-    /// - Returns: true when anything but the times changed.
+    /// - `now`: RFC 3339 text.
+    /// - `extra`: further members, such as `lastUpdateTime` or `observedGeneration`.
+    /// Returns true when anything but the times changed.
     @discardableResult
     package mutating func set(
-        _ type: String, _ status: String, reason: String, message: String, now: String, extra: [String: JSON] = [:]
+        _ type: String,
+        _ status: String,
+        reason: String,
+        message: String,
+        now: String,
+        extra: [String: JSON] = [:]
     ) -> Bool {
         let old = self[type]
         let isSameStatus = old?["status"]?.stringValue == status
@@ -33,7 +37,8 @@ package struct ConditionList: Sendable, Hashable {
         members["lastTransitionTime"] = isSameStatus ? old?["lastTransitionTime"] ?? .string(now) : .string(now)
         for (key, value) in extra { members[key] = value }
         let isChanged =
-            !isSameStatus || old?["reason"]?.stringValue ?? "" != reason || old?["message"]?.stringValue ?? "" != message
+            !isSameStatus || old?["reason"]?.stringValue ?? "" != reason
+            || old?["message"]?.stringValue ?? "" != message
         if let index = items.firstIndex(where: { $0["type"]?.stringValue == type }) {
             items[index] = .object(members)
         } else {

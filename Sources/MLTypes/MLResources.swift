@@ -33,6 +33,16 @@ package enum MLLabels {
     package static let managedBy = "ml.azure.com/managed-by"
     package static let system = "ml.azure.com/amlarc-system"
     /// Pod annotation of the node agent: which image was really used, when it is not the one asked for.
-    package static let imageSubstitution = "outrigger.ml/image-substitution"
+    package static let imageSubstitution = "outrigger.ml/mapped-images"
     package static let unmanaged = "outrigger.ml/unmanaged"
+}
+
+extension MLLabels {
+    /// One sentence for every image that a node replaced in these pods.
+    package static func imageNotes(_ pods: [KubeObject]) -> [String] {
+        let images = Set(pods.flatMap { ($0.annotations[imageSubstitution] ?? "").split(separator: ",").map(String.init) })
+        return images.sorted().map {
+            "image \($0) is not on the node: the node's own root file system stood in for it"
+        }
+    }
 }

@@ -30,8 +30,8 @@ package struct JobStatusPlan: Sendable {
         status.observedGeneration = job.generation
         status.startTime = present?.startTime ?? (status.phase == .running ? now : nil)
         if status.phase.isTerminal { status.endTime = now }
-        let notes = Set(pods.compactMap { $0.annotations[MLLabels.imageSubstitution] })
-        if !notes.isEmpty { status.notes = notes.sorted() }
+        let notes = MLLabels.imageNotes(pods)
+        if !notes.isEmpty { status.notes = notes }
         return status
     }
 

@@ -3,9 +3,18 @@ import KubeCore
 @testable import Scheduling
 
 func testPod(
-    _ name: String, namespace: String = "default", cpu: String? = nil, requests: [String: String] = [:],
-    node: String? = nil, group: String? = nil, task: String? = nil, labels: [String: String] = [:],
-    phase: String? = nil, scheduler: String = "default-scheduler", priority: Int? = nil, spec more: [String: JSON] = [:]
+    _ name: String,
+    namespace: String = "default",
+    cpu: String? = nil,
+    requests: [String: String] = [:],
+    node: String? = nil,
+    group: String? = nil,
+    task: String? = nil,
+    labels: [String: String] = [:],
+    phase: String? = nil,
+    scheduler: String = "default-scheduler",
+    priority: Int? = nil,
+    spec more: [String: JSON] = [:]
 ) -> KubeObject {
     var amounts = requests
     if let cpu { amounts["cpu"] = cpu }
@@ -20,8 +29,13 @@ func testPod(
     annotations[VolcanoNames.groupAnnotation] = group
     annotations[VolcanoNames.taskSpec] = task
     var pod = KubeObject(
-        .pods, namespace: namespace, name: name, labels: labels, annotations: annotations,
-        body: ["spec": .object(spec)])
+        .pods,
+        namespace: namespace,
+        name: name,
+        labels: labels,
+        annotations: annotations,
+        body: ["spec": .object(spec)]
+    )
     pod["metadata", "uid"] = .string("uid-\(namespace)-\(name)")
     pod["metadata", "creationTimestamp"] = "2024-05-01T10:00:00Z"
     if let phase { pod["status", "phase"] = .string(phase) }
@@ -29,8 +43,13 @@ func testPod(
 }
 
 func testNode(
-    _ name: String, cpu: String = "4", memory: String = "8Gi", extended: [String: String] = [:],
-    labels: [String: String] = [:], taints: [JSON] = [], isUnschedulable: Bool = false
+    _ name: String,
+    cpu: String = "4",
+    memory: String = "8Gi",
+    extended: [String: String] = [:],
+    labels: [String: String] = [:],
+    taints: [JSON] = [],
+    isUnschedulable: Bool = false
 ) -> KubeObject {
     var amounts: [String: String] = ["cpu": cpu, "memory": memory, "pods": "110"]
     amounts.merge(extended) { _, new in new }
@@ -40,35 +59,59 @@ func testNode(
     if !taints.isEmpty { spec["taints"] = .array(taints) }
     if isUnschedulable { spec["unschedulable"] = true }
     return KubeObject(
-        .nodes, name: name, labels: all,
-        body: ["spec": .object(spec), "status": ["allocatable": JSON(amounts), "capacity": JSON(amounts)]])
+        .nodes,
+        name: name,
+        labels: all,
+        body: ["spec": .object(spec), "status": ["allocatable": JSON(amounts), "capacity": JSON(amounts)]]
+    )
 }
 
 func testGroup(
-    _ name: String, minMember: Int, namespace: String = "default", queue: String = "default", phase: String = "Inqueue",
-    minResources: [String: String] = [:], created: String = "2024-05-01T10:00:00Z"
+    _ name: String,
+    minMember: Int,
+    namespace: String = "default",
+    queue: String = "default",
+    phase: String = "Inqueue",
+    minResources: [String: String] = [:],
+    created: String = "2024-05-01T10:00:00Z"
 ) -> KubeObject {
     let spec: JSON = [
         "minMember": JSON(minMember), "queue": .string(queue), "minResources": JSON(minResources),
     ]
     var group = KubeObject(
-        VolcanoNames.podGroups, namespace: namespace, name: name,
-        body: ["spec": spec, "status": ["phase": .string(phase)]])
+        VolcanoNames.podGroups,
+        namespace: namespace,
+        name: name,
+        body: ["spec": spec, "status": ["phase": .string(phase)]]
+    )
     group["metadata", "uid"] = .string("uid-group-\(name)")
     group["metadata", "creationTimestamp"] = .string(created)
     return group
 }
 
-func testQueue(_ name: String, weight: Int = 1, capability: [String: String] = [:], state: String = "Open") -> KubeObject {
+func testQueue(
+    _ name: String,
+    weight: Int = 1,
+    capability: [String: String] = [:],
+    state: String = "Open"
+) -> KubeObject {
     var spec: [String: JSON] = ["weight": JSON(weight)]
     if !capability.isEmpty { spec["capability"] = JSON(capability) }
     return KubeObject(
-        VolcanoNames.queues, name: name, body: ["spec": .object(spec), "status": ["state": .string(state)]])
+        VolcanoNames.queues,
+        name: name,
+        body: ["spec": .object(spec), "status": ["state": .string(state)]]
+    )
 }
 
 func testJob(
-    _ name: String = "train", tasks: [JSON], minAvailable: Int? = nil, policies: [JSON] = [],
-    plugins: [String: JSON] = [:], status: JSON? = nil, more: [String: JSON] = [:]
+    _ name: String = "train",
+    tasks: [JSON],
+    minAvailable: Int? = nil,
+    policies: [JSON] = [],
+    plugins: [String: JSON] = [:],
+    status: JSON? = nil,
+    more: [String: JSON] = [:]
 ) -> KubeObject {
     var spec: [String: JSON] = ["tasks": .array(tasks), "schedulerName": "volcano"]
     spec["minAvailable"] = minAvailable.map { JSON($0) }

@@ -10,7 +10,13 @@ import Testing
         return state
     }
 
-    private func member(_ name: String, _ group: String, cpu: String = "1", node: String? = nil, phase: String? = nil) -> GangState.Change {
+    private func member(
+        _ name: String,
+        _ group: String,
+        cpu: String = "1",
+        node: String? = nil,
+        phase: String? = nil
+    ) -> GangState.Change {
         .pod(testPod(name, cpu: cpu, node: node, group: group, task: "worker", phase: phase, scheduler: "volcano"))
     }
 
@@ -50,7 +56,8 @@ import Testing
         #expect(
             sentence(state, "g")
                 == "1 pod more need 1 cpu, but only 1 of 4 is free on 1 nodes, the rest held by default/web (3): "
-                + "wait for them, stop one, or add a node")
+                + "wait for them, stop one, or add a node"
+        )
         let orders = state.cycle(now: 2, timestamp: "t")
         let status = orders.statuses.last?.status
         let conditions = ConditionList(status?["conditions"])
@@ -65,7 +72,8 @@ import Testing
         _ = state.cycle(now: 1, timestamp: "t")
         #expect(
             sentence(state, "g")
-                == "each pod asks for 8 cpu, but the largest node has 4: ask for less or add a larger node")
+                == "each pod asks for 8 cpu, but the largest node has 4: ask for less or add a larger node"
+        )
     }
 
     @Test func `A gang whose pods do not all exist waits for them`() {
@@ -123,7 +131,9 @@ import Testing
             .queue(testQueue("shut", state: "Closed")),
         ])
         let orders = state.cycle(now: 1, timestamp: "t")
-        let phases = Dictionary(uniqueKeysWithValues: orders.statuses.map { ($0.group.name, $0.status["phase"]?.stringValue) })
+        let phases = Dictionary(
+            uniqueKeysWithValues: orders.statuses.map { ($0.group.name, $0.status["phase"]?.stringValue) }
+        )
         #expect(phases["fits"] == "Inqueue")
         #expect(sentence(state, "big")?.hasPrefix("it needs 3 cpu, but queue q may hold 2 and holds ") == true)
         #expect(sentence(state, "closed") == "queue shut is closed: open it or use another queue")
@@ -131,7 +141,8 @@ import Testing
 
     @Test func `Queues share by weight when both want more`() {
         var changes: [GangState.Change] = [
-            .node(testNode("a", cpu: "4")), .queue(testQueue("heavy", weight: 3)), .queue(testQueue("light", weight: 1)),
+            .node(testNode("a", cpu: "4")), .queue(testQueue("heavy", weight: 3)),
+            .queue(testQueue("light", weight: 1)),
         ]
         for index in 0..<4 {
             for queue in ["heavy", "light"] {

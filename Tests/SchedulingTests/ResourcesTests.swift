@@ -66,14 +66,16 @@ import Testing
         #expect(
             message(decision)
                 == "0/3 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint {gpu: yes}, "
-                + "1 node(s) were unschedulable.")
+                + "1 node(s) were unschedulable."
+        )
     }
 
     @Test func `Without nodes that is what is said`() {
         let cluster = Cluster()
         #expect(
             message(place(testPod("p"), in: cluster))
-                == "no nodes available to schedule pods")
+                == "no nodes available to schedule pods"
+        )
     }
 
     @Test func `The emptiest node is taken, and what is placed counts`() {
@@ -92,7 +94,8 @@ import Testing
         cluster.assume(gpu, on: "a")
         #expect(
             message(place(testPod("h", requests: ["nvidia.com/gpu": "1"]), in: cluster))
-                == "0/2 nodes are available: 2 Insufficient nvidia.com/gpu.")
+                == "0/2 nodes are available: 2 Insufficient nvidia.com/gpu."
+        )
         let selected = PodRequirements(testPod("s", spec: ["nodeSelector": ["zone": "x"]]))
         #expect(place(selected, in: cluster) == .node("b"))
         let term: JSON = ["matchFields": [["key": "metadata.name", "operator": "In", "values": ["b"]]]]
@@ -112,7 +115,8 @@ import Testing
         #expect(place(pod("p", "10.0.0.2"), in: cluster) == .node("a"))
         #expect(
             message(place(pod("q", nil), in: cluster))
-                == "0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports.")
+                == "0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports."
+        )
     }
 
     @Test func `Anti-affinity holds both ways, affinity lets the first pod in`() {

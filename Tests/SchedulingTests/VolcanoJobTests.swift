@@ -15,42 +15,60 @@ import Testing
         Case(name: "a good job", job: testJob(tasks: [testTask("worker", 2)]), wantError: nil),
         Case(name: "no tasks", job: testJob(tasks: []), wantError: "spec.tasks: Required value"),
         Case(
-            name: "minimum above total", job: testJob(tasks: [testTask("worker", 2)], minAvailable: 3),
-            wantError: "spec.minAvailable: Invalid value: 3: must not be greater than the number of pods of all tasks, 2"),
+            name: "minimum above total",
+            job: testJob(tasks: [testTask("worker", 2)], minAvailable: 3),
+            wantError:
+                "spec.minAvailable: Invalid value: 3: must not be greater than the number of pods of all tasks, 2"
+        ),
         Case(
-            name: "task twice", job: testJob(tasks: [testTask("a", 1), testTask("a", 1)]),
-            wantError: "spec.tasks[1].name: Duplicate value"),
+            name: "task twice",
+            job: testJob(tasks: [testTask("a", 1), testTask("a", 1)]),
+            wantError: "spec.tasks[1].name: Duplicate value"
+        ),
         Case(
             name: "event and code",
             job: testJob(
-                tasks: [testTask("a", 1)], policies: [["event": "PodFailed", "exitCode": 3, "action": "AbortJob"]]),
-            wantError: "must not have both an event and an exitCode"),
+                tasks: [testTask("a", 1)],
+                policies: [["event": "PodFailed", "exitCode": 3, "action": "AbortJob"]]
+            ),
+            wantError: "must not have both an event and an exitCode"
+        ),
         Case(
             name: "exit code 0",
             job: testJob(tasks: [testTask("a", 1)], policies: [["exitCode": 0, "action": "AbortJob"]]),
-            wantError: "0 is not an error"),
+            wantError: "0 is not an error"
+        ),
         Case(
             name: "any event with others",
             job: testJob(
                 tasks: [testTask("a", 1)],
-                policies: [["event": "*", "action": "AbortJob"], ["event": "PodFailed", "action": "RestartJob"]]),
-            wantError: "must stand alone"),
+                policies: [["event": "*", "action": "AbortJob"], ["event": "PodFailed", "action": "RestartJob"]]
+            ),
+            wantError: "must stand alone"
+        ),
         Case(
             name: "unknown action",
             job: testJob(tasks: [testTask("a", 1)], policies: [["event": "PodFailed", "action": "Dance"]]),
-            wantError: "spec.policies[0].action: Unsupported value: \"Dance\""),
+            wantError: "spec.policies[0].action: Unsupported value: \"Dance\""
+        ),
         Case(
-            name: "unknown plugin", job: testJob(tasks: [testTask("a", 1)], plugins: ["ssh": []]),
-            wantError: "this plugin is not available on this cluster"),
+            name: "unknown plugin",
+            job: testJob(tasks: [testTask("a", 1)], plugins: ["ssh": []]),
+            wantError: "this plugin is not available on this cluster"
+        ),
         Case(
             name: "circle",
             job: testJob(tasks: [
                 testTask("a", 1, more: ["dependsOn": ["name": ["b"]]]),
                 testTask("b", 1, more: ["dependsOn": ["name": ["a"]]]),
-            ]), wantError: "the tasks a, b depend on each other in a circle"),
+            ]),
+            wantError: "the tasks a, b depend on each other in a circle"
+        ),
         Case(
-            name: "mpi without master", job: testJob(tasks: [testTask("worker", 1)], plugins: ["mpi": []]),
-            wantError: "the mpi plugin needs a task named master"),
+            name: "mpi without master",
+            job: testJob(tasks: [testTask("worker", 1)], plugins: ["mpi": []]),
+            wantError: "the mpi plugin needs a task named master"
+        ),
     ]
 
     @Test(arguments: cases) func `Bad jobs are told why`(_ item: Case) {
@@ -75,14 +93,23 @@ import Testing
 @Suite struct VolcanoJobPlanTests {
     private let now = 1_714_557_700.0
 
-    private func pod(_ job: KubeObject, _ task: String, _ index: Int, _ phase: String, exitCode: Int? = nil, isTerminating: Bool = false) -> KubeObject {
+    private func pod(
+        _ job: KubeObject,
+        _ task: String,
+        _ index: Int,
+        _ phase: String,
+        exitCode: Int? = nil,
+        isTerminating: Bool = false
+    ) -> KubeObject {
         let full = VolcanoJob(job)
         guard let spec = full.task(task) else { return testPod("none") }
         var pod = JobPods.pod(full, spec, index)
         pod["metadata", "uid"] = .string("uid-\(pod.name)")
         pod["status", "phase"] = .string(phase)
         if let exitCode {
-            let terminated: JSON = ["exitCode": JSON(exitCode), "finishedAt": .string(Timestamp.text(seconds: now - 1))]
+            let terminated: JSON = [
+                "exitCode": JSON(exitCode), "finishedAt": .string(Timestamp.text(seconds: now - 1)),
+            ]
             pod["status", "containerStatuses"] = [["name": "main", "state": ["terminated": terminated]]]
         }
         if isTerminating { pod["metadata", "deletionTimestamp"] = "2024-05-01T10:01:00Z" }
@@ -90,13 +117,23 @@ import Testing
     }
 
     private func plan(
-        _ job: KubeObject, _ pods: [KubeObject] = [], group: String? = "Running", commands: [String] = [],
-        evictions: [JobEvent] = [], errors: [FieldError] = []
+        _ job: KubeObject,
+        _ pods: [KubeObject] = [],
+        group: String? = "Running",
+        commands: [String] = [],
+        evictions: [JobEvent] = [],
+        errors: [FieldError] = []
     ) -> JobPlan {
         let object = group.map { testGroup("g", minMember: 1, phase: $0) }
         return JobPlan(
-            job: VolcanoJob(job), pods: pods, group: object, evictions: evictions, commands: commands, errors: errors,
-            now: now)
+            job: VolcanoJob(job),
+            pods: pods,
+            group: object,
+            evictions: evictions,
+            commands: commands,
+            errors: errors,
+            now: now
+        )
     }
 
     @Test func `Pods are made once the group is admitted`() {
@@ -135,7 +172,9 @@ import Testing
         let restart: JSON = ["event": "PodFailed", "action": "RestartJob"]
         let abort: JSON = ["exitCode": 3, "action": "AbortJob"]
         let job = testJob(
-            tasks: [testTask("worker", 2, more: ["policies": [abort]])], policies: [restart])
+            tasks: [testTask("worker", 2, more: ["policies": [abort]])],
+            policies: [restart]
+        )
         let byCode = plan(job, [pod(job, "worker", 0, "Failed", exitCode: 3), pod(job, "worker", 1, "Running")])
         #expect(byCode.phase == "Aborting")
         #expect(byCode.delete.map(\.name) == ["train-worker-1"])
@@ -149,8 +188,11 @@ import Testing
 
     @Test func `Restarts end at maxRetry`() {
         let job = testJob(
-            tasks: [testTask("worker", 1)], policies: [["event": "PodFailed", "action": "RestartJob"]],
-            status: ["state": ["phase": "Running"], "retryCount": 2], more: ["maxRetry": 3])
+            tasks: [testTask("worker", 1)],
+            policies: [["event": "PodFailed", "action": "RestartJob"]],
+            status: ["state": ["phase": "Running"], "retryCount": 2],
+            more: ["maxRetry": 3]
+        )
         let plan = plan(job, [pod(job, "worker", 0, "Failed", exitCode: 1)])
         #expect(plan.phase == "Failed")
         #expect(plan.reason == "MaxRetryReached")
@@ -164,18 +206,28 @@ import Testing
 
     @Test func `An eviction of this attempt is an event, and without a policy the pod is made again`() {
         let job = testJob(tasks: [testTask("worker", 1)], status: ["state": ["phase": "Running"]])
-        let gone = JobEvent(name: "PodEvicted", task: "worker", pod: pod(job, "worker", 0, "Running"), exitCode: nil, time: now)
+        let gone = JobEvent(
+            name: "PodEvicted",
+            task: "worker",
+            pod: pod(job, "worker", 0, "Running"),
+            exitCode: nil,
+            time: now
+        )
         #expect(plan(job, evictions: [gone]).create.count == 1)
         let strict = testJob(
-            tasks: [testTask("worker", 1)], policies: [["event": "PodEvicted", "action": "TerminateJob"]],
-            status: ["state": ["phase": "Running"]])
+            tasks: [testTask("worker", 1)],
+            policies: [["event": "PodEvicted", "action": "TerminateJob"]],
+            status: ["state": ["phase": "Running"]]
+        )
         #expect(plan(strict, evictions: [gone]).phase == "Terminating")
     }
 
     @Test func `A timeout delays the action`() {
         let job = testJob(
-            tasks: [testTask("worker", 1)], policies: [["event": "PodFailed", "action": "AbortJob", "timeout": "1m"]],
-            status: ["state": ["phase": "Running"]])
+            tasks: [testTask("worker", 1)],
+            policies: [["event": "PodFailed", "action": "AbortJob", "timeout": "1m"]],
+            status: ["state": ["phase": "Running"]]
+        )
         let plan = plan(job, [pod(job, "worker", 0, "Failed", exitCode: 1), pod(job, "worker", 1, "Running")])
         #expect(plan.recheck == now + 59)
     }
@@ -214,11 +266,15 @@ import Testing
         let job = VolcanoJob(
             testJob(
                 tasks: [testTask("master", 1), testTask("worker", 2)],
-                plugins: ["pytorch": ["--port=29500"], "env": []]))
+                plugins: ["pytorch": ["--port=29500"], "env": []]
+            )
+        )
         func variables(_ task: Int, _ index: Int) -> [String: String] {
             let env = JobPods.pod(job, job.tasks[task], index)["spec", "containers"]?[0]?["env"]?.arrayValue ?? []
             return Dictionary(
-                env.map { ($0["name"]?.stringValue ?? "", $0["value"]?.stringValue ?? "") }, uniquingKeysWith: { _, last in last })
+                env.map { ($0["name"]?.stringValue ?? "", $0["value"]?.stringValue ?? "") },
+                uniquingKeysWith: { _, last in last }
+            )
         }
         let worker = variables(1, 1)
         #expect(worker["MASTER_ADDR"] == "train-master-0.train")

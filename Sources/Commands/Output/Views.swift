@@ -16,7 +16,7 @@ enum Views {
             "limits": properties["limits"], "tags": properties["tags"], "services": properties["services"],
             "properties": properties["properties"], "creation_context": resource["systemData"],
         ]
-        for key in ["statusMessage", "error", "startTimeUtc", "endTimeUtc", "notes"] {
+        for key in ["statusMessage", "error", "exitCode", "startTime", "endTime", "notes"] {
             view[snake(key)] = properties[key]
         }
         return compact(view)

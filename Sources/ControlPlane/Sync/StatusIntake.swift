@@ -67,6 +67,7 @@ enum StatusIntake {
         if let notes = status.notes {
             let known = job.hidden["notes"]?.stringArray ?? []
             job.hidden["notes"] = JSON(known + notes.filter { !known.contains($0) })
+            job[property: "notes"] = job.hidden["notes"]
         }
         if status.phase == .failed { job[property: "error"] = error(status).json }
         if status.phase.isTerminal, status.endTime == nil { job[property: "endTime"] = .string(rfc3339(nowSeconds())) }

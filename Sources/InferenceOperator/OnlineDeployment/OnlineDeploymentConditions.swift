@@ -47,8 +47,8 @@ package struct OnlineDeploymentConditions: Sendable {
         decision.status.observedGeneration = object.generation
         decision.status.replicas = deployment?["status", "replicas"]?.intValue ?? 0
         decision.status.readyReplicas = deployment?["status", "readyReplicas"]?.intValue ?? 0
-        let notes = Set(pods.compactMap { $0.annotations[MLLabels.imageSubstitution] })
-        decision.status.notes = notes.isEmpty ? nil : notes.sorted()
+        let notes = MLLabels.imageNotes(pods)
+        decision.status.notes = notes.isEmpty ? nil : notes
         return decision
     }
 

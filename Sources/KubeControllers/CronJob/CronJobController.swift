@@ -43,7 +43,8 @@ struct CronJobPlan: Sendable {
         wait = schedule.next(after: now).map { $0 - now }
         guard let due else { return }
         switch spec?["concurrencyPolicy"]?.stringValue ?? "Allow" {
-        case "Forbid" where !active.isEmpty: skipped = "not starting job because prior execution is running and concurrency policy is Forbid"
+        case "Forbid" where !active.isEmpty:
+            skipped = "not starting job because prior execution is running and concurrency policy is Forbid"
         case "Replace":
             replace = active
             start = due
@@ -63,9 +64,13 @@ struct CronJobPlan: Sendable {
         var annotations = template?["metadata"]?["annotations"]?.stringMap ?? [:]
         annotations["batch.kubernetes.io/cronjob-scheduled-timestamp"] = Timestamp.text(seconds: time)
         var job = KubeObject(
-            .jobs, namespace: cronJob.namespace, name: "\(cronJob.name.prefix(52))-\(Int(time) / 60)",
-            labels: template?["metadata"]?["labels"]?.stringMap ?? [:], annotations: annotations,
-            body: ["spec": template?["spec"] ?? .object([:])])
+            .jobs,
+            namespace: cronJob.namespace,
+            name: "\(cronJob.name.prefix(52))-\(Int(time) / 60)",
+            labels: template?["metadata"]?["labels"]?.stringMap ?? [:],
+            annotations: annotations,
+            body: ["spec": template?["spec"] ?? .object([:])]
+        )
         job.ownerReferences = [cronJob.controllerReference()]
         return job
     }
@@ -94,7 +99,10 @@ struct CronJobController: Sendable {
         }
         for job in plan.remove + plan.replace {
             try await context.api.deleteIfPresent(
-                .jobs, job.key, options: DeleteOptions(propagation: .background, preconditionUID: job.uid))
+                .jobs,
+                job.key,
+                options: DeleteOptions(propagation: .background, preconditionUID: job.uid)
+            )
         }
         var status = cronJob["status"]?.objectValue ?? [:]
         var active = plan.active.filter { job in !plan.replace.contains { $0.uid == job.uid } }
@@ -115,7 +123,11 @@ struct CronJobController: Sendable {
         do {
             let created = try await context.api.create(.jobs, job)
             await context.events.record(
-                .normal, reason: "SuccessfulCreate", "Created job \(created.name)", about: cronJob)
+                .normal,
+                reason: "SuccessfulCreate",
+                "Created job \(created.name)",
+                about: cronJob
+            )
             return created
         } catch let error as APIError where error.isAlreadyExists || error.isNamespaceTerminating {
             return nil

@@ -10,14 +10,21 @@ struct CronScheduleError: Error, CustomStringConvertible {
 /// A schedule of five fields (minute, hour, day of month, month, day of week) or a macro such as `@daily`.
 struct CronSchedule: Sendable {
     private enum Rule: Sendable {
-        case fields(minutes: Set<Int>, hours: Set<Int>, days: Set<Int>, months: Set<Int>, weekdays: Set<Int>, either: Bool)
+        case fields(
+            minutes: Set<Int>,
+            hours: Set<Int>,
+            days: Set<Int>,
+            months: Set<Int>,
+            weekdays: Set<Int>,
+            either: Bool
+        )
         case every(seconds: Int)
     }
 
     private let rule: Rule
     private let calendar: Calendar
 
-    /// - Parameter timeZone: IANA name; nil is UTC.
+    /// - `timeZone`: IANA name; nil is UTC.
     init(_ text: String, timeZone: String?) throws(CronScheduleError) {
         var calendar = Calendar(identifier: .gregorian)
         if let timeZone {
@@ -43,7 +50,9 @@ struct CronSchedule: Sendable {
             "@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@hourly": "0 * * * *",
         ]
         let parts = (macros[text] ?? text).split(separator: " ").map(String.init)
-        guard parts.count == 5 else { throw CronScheduleError(text: text, detail: "expected 5 fields, found \(parts.count)") }
+        guard parts.count == 5 else {
+            throw CronScheduleError(text: text, detail: "expected 5 fields, found \(parts.count)")
+        }
         let months = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
         let weekdays = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
         let minutes = try Self.field(parts[0], 0...59, [:], text)
@@ -55,7 +64,13 @@ struct CronSchedule: Sendable {
         // With both restricted, either one is enough.
         let either = !parts[2].hasPrefix("*") && !parts[4].hasPrefix("*")
         rule = .fields(
-            minutes: minutes, hours: hours, days: days, months: monthSet, weekdays: weekdaySet, either: either)
+            minutes: minutes,
+            hours: hours,
+            days: days,
+            months: monthSet,
+            weekdays: weekdaySet,
+            either: either
+        )
     }
 
     private static func names(_ list: [String], from first: Int) -> [String: Int] {
@@ -63,7 +78,10 @@ struct CronSchedule: Sendable {
     }
 
     private static func field(
-        _ text: String, _ range: ClosedRange<Int>, _ names: [String: Int], _ whole: String
+        _ text: String,
+        _ range: ClosedRange<Int>,
+        _ names: [String: Int],
+        _ whole: String
     ) throws(CronScheduleError) -> Set<Int> {
         var result: Set<Int> = []
         for part in text.split(separator: ",", omittingEmptySubsequences: false) {
@@ -80,11 +98,17 @@ struct CronSchedule: Sendable {
             if base != "*", base != "?" {
                 let ends = base.split(separator: "-", maxSplits: 1).map { names[$0.lowercased()] ?? Int($0) }
                 guard let low = ends.first ?? nil, range.contains(low) else {
-                    throw CronScheduleError(text: whole, detail: "\(base) is not within \(range.lowerBound)-\(range.upperBound)")
+                    throw CronScheduleError(
+                        text: whole,
+                        detail: "\(base) is not within \(range.lowerBound)-\(range.upperBound)"
+                    )
                 }
                 let high = ends.count == 2 ? ends[1] : (pieces.count == 2 ? range.upperBound : low)
                 guard let high, high >= low, range.contains(high) else {
-                    throw CronScheduleError(text: whole, detail: "\(base) is not within \(range.lowerBound)-\(range.upperBound)")
+                    throw CronScheduleError(
+                        text: whole,
+                        detail: "\(base) is not within \(range.lowerBound)-\(range.upperBound)"
+                    )
                 }
                 bounds = low...high
             }
@@ -110,7 +134,9 @@ struct CronSchedule: Sendable {
                     ? days.contains(day) || weekdays.contains(weekday - 1)
                     : days.contains(day) && weekdays.contains(weekday - 1)
                 if !months.contains(month) || !isDay {
-                    guard let next = calendar.date(byAdding: .day, value: 1, to: calendar.startOfDay(for: date)) else { return nil }
+                    guard let next = calendar.date(byAdding: .day, value: 1, to: calendar.startOfDay(for: date)) else {
+                        return nil
+                    }
                     date = next
                 } else if !hours.contains(hour) {
                     date = date.addingTimeInterval(Double(3600 - minute * 60))

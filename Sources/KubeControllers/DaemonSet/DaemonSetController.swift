@@ -29,18 +29,33 @@ struct DaemonSetController: Sendable {
             expectations.forget(key)
             return .settled
         }
-        guard expectations.areMet(for: key, in: informers.pods.store) else { return .recheck(after: .milliseconds(500)) }
+        guard expectations.areMet(for: key, in: informers.pods.store) else {
+            return .recheck(after: .milliseconds(500))
+        }
         let selector = try LabelSelector(daemonSet["spec", "selector"])
         let pods = try await context.claim(
-            .pods, ownerType: .daemonSets, owner: daemonSet, selector: selector,
-            owned: informers.pods.owned(by: daemonSet), orphans: informers.pods.orphans(in: key.namespace))
+            .pods,
+            ownerType: .daemonSets,
+            owner: daemonSet,
+            selector: selector,
+            owned: informers.pods.owned(by: daemonSet),
+            orphans: informers.pods.orphans(in: key.namespace)
+        )
         guard !daemonSet.isTerminating else { return .settled }
         let inUse = Set(pods.compactMap { $0.labels[DaemonSetPlan.hashLabel] })
         let revision = try await Revisions(context: context, ownerType: .daemonSets).sync(
-            daemonSet, limit: daemonSet["spec", "revisionHistoryLimit"]?.intValue ?? 10, inUse: inUse)
+            daemonSet,
+            limit: daemonSet["spec", "revisionHistoryLimit"]?.intValue ?? 10,
+            inUse: inUse
+        )
         let hash = revision.labels[DaemonSetPlan.hashLabel] ?? ""
         let plan = DaemonSetPlan(
-            daemonSet: daemonSet, nodes: informers.nodes.list(), pods: pods, hash: hash, now: context.now())
+            daemonSet: daemonSet,
+            nodes: informers.nodes.list(),
+            pods: pods,
+            hash: hash,
+            now: context.now()
+        )
         let error = await carryOut(plan, daemonSet, hash)
         try await context.writeStatus(.daemonSets, of: daemonSet, plan.status(of: daemonSet))
         if let error {
@@ -57,10 +72,18 @@ struct DaemonSetController: Sendable {
                 let created = try await context.api.create(.pods, pod)
                 expectations.expectCreation(of: created, by: daemonSet.key)
                 await context.events.record(
-                    .normal, reason: "SuccessfulCreate", "Created pod: \(created.name)", about: daemonSet)
+                    .normal,
+                    reason: "SuccessfulCreate",
+                    "Created pod: \(created.name)",
+                    about: daemonSet
+                )
             } catch {
                 await context.events.record(
-                    .warning, reason: "FailedCreate", "Error creating: \(error)", about: daemonSet)
+                    .warning,
+                    reason: "FailedCreate",
+                    "Error creating: \(error)",
+                    about: daemonSet
+                )
                 throw error
             }
         }
@@ -69,7 +92,11 @@ struct DaemonSetController: Sendable {
             expectations.expectDeletion(of: pod, by: daemonSet.key)
             try await context.api.deleteIfPresent(.pods, pod.key, options: DeleteOptions(preconditionUID: pod.uid))
             await context.events.record(
-                .normal, reason: "SuccessfulDelete", "Deleted pod: \(pod.name)", about: daemonSet)
+                .normal,
+                reason: "SuccessfulDelete",
+                "Deleted pod: \(pod.name)",
+                about: daemonSet
+            )
         }
         return creation.error ?? deletion.error
     }

@@ -14,9 +14,8 @@ struct DaemonSetPlan: Sendable, Equatable {
 
     static let hashLabel = "controller-revision-hash"
 
-    /// - Parameters:
-    ///   - pods: managed pods, in any state.
-    ///   - hash: of the present template.
+    /// - `pods`: managed pods, in any state.
+    /// - `hash`: of the present template.
     init(daemonSet: KubeObject, nodes: [KubeObject], pods: [KubeObject], hash: String, now: Double) {
         guard !daemonSet.isTerminating else { return }
         let minReady = daemonSet["spec", "minReadySeconds"]?.intValue ?? 0
@@ -63,7 +62,11 @@ struct DaemonSetPlan: Sendable, Equatable {
 
     /// Replaces outdated pods, as many at a time as may be unavailable; those that serve nobody anyway first.
     private mutating func roll(
-        _ outdated: [KubeObject], unavailable: Int, daemonSet: KubeObject, minReady: Int, now: Double
+        _ outdated: [KubeObject],
+        unavailable: Int,
+        daemonSet: KubeObject,
+        minReady: Int,
+        now: Double
     ) {
         guard daemonSet["spec", "updateStrategy", "type"]?.stringValue != "OnDelete" else { return }
         let rolling = daemonSet["spec", "updateStrategy", "rollingUpdate"]
@@ -82,7 +85,9 @@ struct DaemonSetPlan: Sendable, Equatable {
     /// The node for which a pod was made: where it is, or where its affinity sends it.
     static func target(of pod: KubeObject) -> String? {
         if let node = PodFacts(pod).nodeName { return node }
-        let terms = pod["spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution"]?["nodeSelectorTerms"]
+        let terms = pod["spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution"]?[
+            "nodeSelectorTerms"
+        ]
         for term in terms?.arrayValue ?? [] {
             for field in term["matchFields"]?.arrayValue ?? [] where field["key"]?.stringValue == "metadata.name" {
                 return field["values"]?[0]?.stringValue
@@ -99,8 +104,8 @@ struct DaemonSetPlan: Sendable, Equatable {
         let tolerations = (spec?["tolerations"]?.arrayValue ?? []) + self.tolerations(spec)
         var shouldRun = true
         var shouldContinue = true
-        for taint in node["spec", "taints"]?.arrayValue ?? [] {
-            guard !tolerations.contains(where: { TaintEvictionPlan.tolerates($0, taint) }) else { continue }
+        for taint in node["spec", "taints"]?.arrayValue ?? []
+        where !tolerations.contains(where: { TaintEvictionPlan.tolerates($0, taint) }) {
             switch taint["effect"]?.stringValue {
             case "NoExecute":
                 shouldRun = false
@@ -148,7 +153,10 @@ struct DaemonSetPlan: Sendable, Equatable {
     /// The pod for a node, bound there by affinity so that the scheduler still checks that it fits.
     static func pod(_ daemonSet: KubeObject, node: String, hash: String) -> KubeObject {
         var pod = PodTemplate.pod(
-            from: daemonSet["spec", "template"], owner: daemonSet, labels: [hashLabel: hash])
+            from: daemonSet["spec", "template"],
+            owner: daemonSet,
+            labels: [hashLabel: hash]
+        )
         let field: JSON = ["key": "metadata.name", "operator": "In", "values": .array([.string(node)])]
         let path = ["spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution"]
         var terms = pod.json[path: path]?["nodeSelectorTerms"]?.arrayValue ?? []

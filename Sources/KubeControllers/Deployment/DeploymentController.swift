@@ -29,16 +29,26 @@ struct DeploymentController: Sendable {
         let selector = try LabelSelector(deployment["spec", "selector"])
         guard !selector.isEmpty else {
             await context.events.record(
-                .warning, reason: "SelectingAll",
-                "This deployment is selecting all pods. A non-empty selector is required.", about: deployment)
+                .warning,
+                reason: "SelectingAll",
+                "This deployment is selecting all pods. A non-empty selector is required.",
+                about: deployment
+            )
             return .settled
         }
         var replicaSets = try await context.claim(
-            .replicaSets, ownerType: .deployments, owner: deployment, selector: selector,
-            owned: informers.replicaSets.owned(by: deployment), orphans: informers.replicaSets.orphans(in: key.namespace))
+            .replicaSets,
+            ownerType: .deployments,
+            owner: deployment,
+            selector: selector,
+            owned: informers.replicaSets.owned(by: deployment),
+            orphans: informers.replicaSets.orphans(in: key.namespace)
+        )
         let plan = DeploymentPlan(
-            deployment: deployment, replicaSets: replicaSets,
-            hasOldPods: hasOldPods(deployment, replicaSets))
+            deployment: deployment,
+            replicaSets: replicaSets,
+            hasOldPods: hasOldPods(deployment, replicaSets)
+        )
         var step = DeploymentStatus.Step.none
         var collisionCount: Int?
         if let wanted = plan.create {
@@ -49,7 +59,9 @@ struct DeploymentController: Sendable {
             case .collision: collisionCount = (deployment["status", "collisionCount"]?.intValue ?? 0) + 1
             case .failed(let error): step = .failed(reason: "FailedCreate", message: "\(error)")
             }
-        } else if plan.foundExisting, let name = ReplicaSetGeneration(of: .init(deployment), among: replicaSets).current?.name {
+        } else if plan.foundExisting,
+            let name = ReplicaSetGeneration(of: .init(deployment), among: replicaSets).current?.name
+        {
             step = .found(name)
         }
         for replicaSet in plan.update {
@@ -59,14 +71,19 @@ struct DeploymentController: Sendable {
         if step == .none || plan.create != nil { await recordScalings(plan, about: deployment, step: step) }
         for replicaSet in plan.delete {
             try await context.api.deleteIfPresent(
-                .replicaSets, replicaSet.key,
-                options: DeleteOptions(propagation: .background, preconditionUID: replicaSet.uid))
+                .replicaSets,
+                replicaSet.key,
+                options: DeleteOptions(propagation: .background, preconditionUID: replicaSet.uid)
+            )
         }
         return try await finish(deployment, replicaSets, plan, step, collisionCount)
     }
 
     private func finish(
-        _ deployment: KubeObject, _ replicaSets: [KubeObject], _ plan: DeploymentPlan, _ step: DeploymentStatus.Step,
+        _ deployment: KubeObject,
+        _ replicaSets: [KubeObject],
+        _ plan: DeploymentPlan,
+        _ step: DeploymentStatus.Step,
         _ collisionCount: Int?
     ) async throws -> ReconcileOutcome {
         var deployment = deployment
@@ -75,8 +92,12 @@ struct DeploymentController: Sendable {
             deployment = try await context.api.update(.deployments, deployment)
         }
         let status = DeploymentStatus(
-            deployment: deployment, replicaSets: replicaSets, step: step, collisionCount: collisionCount,
-            now: context.now())
+            deployment: deployment,
+            replicaSets: replicaSets,
+            step: step,
+            collisionCount: collisionCount,
+            now: context.now()
+        )
         try await context.writeStatus(.deployments, of: deployment, status.status)
         guard let rest = status.secondsToDeadline else { return .settled }
         return .recheck(after: .milliseconds(Int(max(rest, 0) * 1000) + 500))
@@ -92,7 +113,12 @@ struct DeploymentController: Sendable {
         do {
             return .made(try await context.api.create(.replicaSets, replicaSet))
         } catch let error as APIError where error.isAlreadyExists {
-            guard let present = try await context.api.find(.replicaSets, namespace: replicaSet.namespace, name: replicaSet.name)
+            guard
+                let present = try await context.api.find(
+                    .replicaSets,
+                    namespace: replicaSet.namespace,
+                    name: replicaSet.name
+                )
             else { return .failed(error) }
             let isOurs = present.controllerReference?.uid == deployment.uid
             return isOurs && DeploymentFacts(deployment).isCurrent(present) ? .made(present) : .collision
@@ -100,20 +126,26 @@ struct DeploymentController: Sendable {
             return .failed(error)
         } catch let error as APIError where error.code < 500 && error.code != 429 {
             await context.events.record(
-                .warning, reason: "ReplicaSetCreateError",
-                "Failed to create new replica set \"\(replicaSet.name)\": \(error)", about: deployment)
+                .warning,
+                reason: "ReplicaSetCreateError",
+                "Failed to create new replica set \"\(replicaSet.name)\": \(error)",
+                about: deployment
+            )
             return .failed(error)
         }
     }
 
-    private func recordScalings(_ plan: DeploymentPlan, about deployment: KubeObject, step: DeploymentStatus.Step) async {
+    private func recordScalings(_ plan: DeploymentPlan, about deployment: KubeObject, step: DeploymentStatus.Step) async
+    {
         if case .failed = step { return }
         for scaling in plan.scalings where scaling.from != scaling.to {
             let direction = scaling.to > scaling.from ? "up" : "down"
             await context.events.record(
-                .normal, reason: "ScalingReplicaSet",
+                .normal,
+                reason: "ScalingReplicaSet",
                 "Scaled \(direction) replica set \(scaling.replicaSet.name) from \(scaling.from) to \(scaling.to)",
-                about: deployment)
+                about: deployment
+            )
         }
     }
 

@@ -36,7 +36,8 @@ struct DeploymentFacts: Sendable {
         if isRecreate { return (0, 0) }
         let rolling = deployment["spec", "strategy", "rollingUpdate"]
         let surge = IntOrPercent.resolve(rolling?["maxSurge"] ?? "25%", of: replicas, roundingUp: true) ?? 1
-        let unavailable = IntOrPercent.resolve(rolling?["maxUnavailable"] ?? "25%", of: replicas, roundingUp: false) ?? 0
+        let unavailable =
+            IntOrPercent.resolve(rolling?["maxUnavailable"] ?? "25%", of: replicas, roundingUp: false) ?? 0
         return surge == 0 && unavailable == 0 ? (0, 1) : (surge, unavailable)
     }
 

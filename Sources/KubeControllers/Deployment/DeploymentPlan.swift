@@ -1,6 +1,8 @@
 internal import KubeCore
 
-/// The next step of a Deployment. Each step is small; the events it causes bring the next one.
+/// The next step of a Deployment.
+///
+/// Each step is small; the events it causes bring the next one.
 ///
 /// Source: the behaviour described in the Kubernetes documentation of Deployments and seen on kube-controller-manager.
 struct DeploymentPlan: Sendable, Equatable {
@@ -21,9 +23,8 @@ struct DeploymentPlan: Sendable, Equatable {
     /// The ReplicaSet of the present template was there before and is taken up again.
     var foundExisting = false
 
-    /// - Parameters:
-    ///   - replicaSets: those the Deployment manages.
-    ///   - hasOldPods: a pod of an old ReplicaSet still runs (only asked with the Recreate strategy).
+    /// - `replicaSets`: those the Deployment manages.
+    /// - `hasOldPods`: a pod of an old ReplicaSet still runs (only asked with the Recreate strategy).
     init(deployment: KubeObject, replicaSets: [KubeObject], hasOldPods: Bool) {
         let facts = DeploymentFacts(deployment)
         let generation = ReplicaSetGeneration(of: facts, among: replicaSets)
@@ -51,7 +52,8 @@ struct DeploymentPlan: Sendable, Equatable {
         }
     }
 
-    static func isComplete(_ facts: DeploymentFacts, _ current: KubeObject, _ generation: ReplicaSetGeneration) -> Bool {
+    static func isComplete(_ facts: DeploymentFacts, _ current: KubeObject, _ generation: ReplicaSetGeneration) -> Bool
+    {
         current.statusCount("replicas") == facts.replicas && current.statusCount("availableReplicas") >= facts.replicas
             && generation.old.allSatisfy { $0.wantedReplicas == 0 && $0.statusCount("replicas") == 0 }
     }
@@ -110,7 +112,9 @@ struct DeploymentPlan: Sendable, Equatable {
     }
 
     private mutating func scaleDownOld(
-        _ facts: DeploymentFacts, _ generation: ReplicaSetGeneration, _ current: KubeObject
+        _ facts: DeploymentFacts,
+        _ generation: ReplicaSetGeneration,
+        _ current: KubeObject
     ) {
         let oldOnes = generation.old.filter { $0.wantedReplicas > 0 }
         guard !oldOnes.isEmpty else { return }
@@ -137,7 +141,9 @@ struct DeploymentPlan: Sendable, Equatable {
             sizes[replicaSet.uid] = size - cut
         }
         for replicaSet in oldOnes {
-            if let size = sizes[replicaSet.uid], size != replicaSet.wantedReplicas { scale(replicaSet, to: size, facts) }
+            if let size = sizes[replicaSet.uid], size != replicaSet.wantedReplicas {
+                scale(replicaSet, to: size, facts)
+            }
         }
     }
 
@@ -233,9 +239,13 @@ extension DeploymentPlan {
         var spec: [String: JSON] = ["replicas": JSON(replicas), "selector": selector, "template": template]
         spec["minReadySeconds"] = facts.deployment["spec", "minReadySeconds"]
         var replicaSet = KubeObject(
-            .replicaSets, namespace: facts.deployment.namespace, name: "\(facts.deployment.name)-\(hash)",
-            labels: template["metadata"]?["labels"]?.stringMap ?? [:], annotations: annotations,
-            body: ["spec": .object(spec)])
+            .replicaSets,
+            namespace: facts.deployment.namespace,
+            name: "\(facts.deployment.name)-\(hash)",
+            labels: template["metadata"]?["labels"]?.stringMap ?? [:],
+            annotations: annotations,
+            body: ["spec": .object(spec)]
+        )
         replicaSet.ownerReferences = [facts.deployment.controllerReference()]
         create = replicaSet
         revision = nextRevision

@@ -28,7 +28,8 @@ struct DeploymentStatus: Sendable, Equatable {
         members["readyReplicas"] = ReplicaSetPlan.nonZero(total("readyReplicas"))
         members["availableReplicas"] = ReplicaSetPlan.nonZero(available)
         members["unavailableReplicas"] = ReplicaSetPlan.nonZero(
-            max(0, generation.totalReplicas - available))
+            max(0, generation.totalReplicas - available)
+        )
         if let collisionCount { members["collisionCount"] = JSON(collisionCount) }
         var conditions = ConditionList(deployment["status", "conditions"])
         let timestamp = Timestamp.text(seconds: now)
@@ -38,8 +39,13 @@ struct DeploymentStatus: Sendable, Equatable {
             updated == facts.replicas && replicas == facts.replicas && available >= facts.replicas
             && generation.current != nil
         var progress = ProgressCondition(
-            facts: facts, old: deployment, members: members, current: generation.current, isComplete: isComplete,
-            now: now)
+            facts: facts,
+            old: deployment,
+            members: members,
+            current: generation.current,
+            isComplete: isComplete,
+            now: now
+        )
         progress.apply(step, to: &conditions)
         secondsToDeadline = progress.secondsToDeadline(conditions)
         members["conditions"] = conditions.json
@@ -47,27 +53,41 @@ struct DeploymentStatus: Sendable, Equatable {
     }
 
     private static func setAvailable(
-        _ conditions: inout ConditionList, facts: DeploymentFacts, available: Int, timestamp: String
+        _ conditions: inout ConditionList,
+        facts: DeploymentFacts,
+        available: Int,
+        timestamp: String
     ) {
         let isAvailable = available >= facts.replicas - facts.maxUnavailable
         let old = conditions["Available"]
         let hasChanged = old?["status"]?.stringValue != (isAvailable ? "True" : "False")
         let updateTime = hasChanged ? .string(timestamp) : old?["lastUpdateTime"] ?? .string(timestamp)
         conditions.set(
-            "Available", isAvailable ? "True" : "False",
+            "Available",
+            isAvailable ? "True" : "False",
             reason: isAvailable ? "MinimumReplicasAvailable" : "MinimumReplicasUnavailable",
             message: isAvailable
                 ? "Deployment has minimum availability." : "Deployment does not have minimum availability.",
-            now: timestamp, extra: ["lastUpdateTime": updateTime])
+            now: timestamp,
+            extra: ["lastUpdateTime": updateTime]
+        )
     }
 
     private static func setFailure(
-        _ conditions: inout ConditionList, generation: ReplicaSetGeneration, step: Step, timestamp: String
+        _ conditions: inout ConditionList,
+        generation: ReplicaSetGeneration,
+        step: Step,
+        timestamp: String
     ) {
         if case .failed(let reason, let message) = step {
             conditions.set(
-                "ReplicaFailure", "True", reason: reason, message: message, now: timestamp,
-                extra: ["lastUpdateTime": .string(timestamp)])
+                "ReplicaFailure",
+                "True",
+                reason: reason,
+                message: message,
+                now: timestamp,
+                extra: ["lastUpdateTime": .string(timestamp)]
+            )
             return
         }
         let failure = (generation.current.map { [$0] } ?? generation.old).compactMap { $0.condition("ReplicaFailure") }
@@ -77,9 +97,13 @@ struct DeploymentStatus: Sendable, Equatable {
         let message = failure["message"]?.stringValue ?? ""
         let isSame = old?["message"]?.stringValue == message
         conditions.set(
-            "ReplicaFailure", failure["status"]?.stringValue ?? "True",
-            reason: failure["reason"]?.stringValue ?? "FailedCreate", message: message, now: timestamp,
-            extra: ["lastUpdateTime": isSame ? old?["lastUpdateTime"] ?? .string(timestamp) : .string(timestamp)])
+            "ReplicaFailure",
+            failure["status"]?.stringValue ?? "True",
+            reason: failure["reason"]?.stringValue ?? "FailedCreate",
+            message: message,
+            now: timestamp,
+            extra: ["lastUpdateTime": isSame ? old?["lastUpdateTime"] ?? .string(timestamp) : .string(timestamp)]
+        )
     }
 }
 
@@ -129,8 +153,12 @@ private struct ProgressCondition {
         }
         if let rest = secondsToDeadline(conditions), rest <= 0, reason != "ProgressDeadlineExceeded" {
             set(
-                &conditions, "ProgressDeadlineExceeded", "\(subject) has timed out progressing.", status: "False",
-                touch: true)
+                &conditions,
+                "ProgressDeadlineExceeded",
+                "\(subject) has timed out progressing.",
+                status: "False",
+                touch: true
+            )
         }
     }
 
@@ -146,7 +174,8 @@ private struct ProgressCondition {
 
     /// Time left; nil when complete, paused, without deadline or exceeded already.
     func secondsToDeadline(_ conditions: ConditionList) -> Double? {
-        guard let deadline = facts.progressDeadline, !facts.isPaused, !isComplete, let present = conditions["Progressing"],
+        guard let deadline = facts.progressDeadline, !facts.isPaused, !isComplete,
+            let present = conditions["Progressing"],
             present["reason"]?.stringValue != "ProgressDeadlineExceeded",
             let since = present["lastUpdateTime"]?.stringValue.flatMap({ Timestamp.seconds($0) })
         else { return nil }
@@ -154,10 +183,19 @@ private struct ProgressCondition {
     }
 
     private func set(
-        _ conditions: inout ConditionList, _ reason: String, _ message: String, status: String = "True", touch: Bool
+        _ conditions: inout ConditionList,
+        _ reason: String,
+        _ message: String,
+        status: String = "True",
+        touch: Bool
     ) {
         conditions.set(
-            "Progressing", status, reason: reason, message: message, now: timestamp,
-            extra: touch ? ["lastUpdateTime": .string(timestamp)] : [:])
+            "Progressing",
+            status,
+            reason: reason,
+            message: message,
+            now: timestamp,
+            extra: touch ? ["lastUpdateTime": .string(timestamp)] : [:]
+        )
     }
 }

@@ -22,9 +22,13 @@ struct ServiceBackend: Sendable, Equatable {
             guard let ports = ports(of: service, for: pod) else { return nil }
             let isServing = facts.isReady
             return ServiceBackend(
-                pod: pod, address: address, ports: ports,
-                isReady: publishesAll || (isServing && !facts.isTerminating), isServing: isServing,
-                isTerminating: facts.isTerminating)
+                pod: pod,
+                address: address,
+                ports: ports,
+                isReady: publishesAll || (isServing && !facts.isTerminating),
+                isServing: isServing,
+                isTerminating: facts.isTerminating
+            )
         }.sorted { $0.pod.name < $1.pod.name }
     }
 

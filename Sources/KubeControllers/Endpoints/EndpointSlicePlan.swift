@@ -14,9 +14,8 @@ struct EndpointSlicePlan: Sendable, Equatable {
     var update: [KubeObject] = []
     var delete: [KubeObject] = []
 
-    /// - Parameters:
-    ///   - existing: slices of this Service that this controller manages.
-    ///   - zones: zone of each node, where known.
+    /// - `existing`: slices of this Service that this controller manages.
+    /// - `zones`: zone of each node, where known.
     init(service: KubeObject, backends: [ServiceBackend], existing: [KubeObject], zones: [String: String]) {
         var byPorts: [[JSON]: [JSON]] = [:]
         for backend in backends {
@@ -48,7 +47,11 @@ struct EndpointSlicePlan: Sendable, Equatable {
     }
 
     private mutating func distribute(
-        _ endpoints: [JSON], _ ports: [JSON], over slices: [KubeObject], service: KubeObject, labels: [String: String]
+        _ endpoints: [JSON],
+        _ ports: [JSON],
+        over slices: [KubeObject],
+        service: KubeObject,
+        labels: [String: String]
     ) {
         func identity(_ endpoint: JSON) -> String { endpoint["targetRef"]?["uid"]?.stringValue ?? endpoint.text }
         var wanted: [String: JSON] = [:]
@@ -78,14 +81,19 @@ struct EndpointSlicePlan: Sendable, Equatable {
             update.append(changed)
         }
         while !rest.isEmpty || (slices.isEmpty && endpoints.isEmpty) {
-            create.append(Self.slice(Array(rest.prefix(Self.maximumEndpoints)), ports, service: service, labels: labels))
+            create.append(
+                Self.slice(Array(rest.prefix(Self.maximumEndpoints)), ports, service: service, labels: labels)
+            )
             rest = rest.dropFirst(Self.maximumEndpoints)
             if rest.isEmpty { break }
         }
     }
 
     private static func slice(
-        _ endpoints: [JSON], _ ports: [JSON], service: KubeObject, labels: [String: String]
+        _ endpoints: [JSON],
+        _ ports: [JSON],
+        service: KubeObject,
+        labels: [String: String]
     ) -> KubeObject {
         var slice = KubeObject(["apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice"])
         slice["metadata", "generateName"] = .string(PodTemplate.generateName(service.name))

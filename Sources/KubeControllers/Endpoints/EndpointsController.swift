@@ -70,7 +70,10 @@ struct EndpointsController: Sendable {
         var zones: [String: String] = [:]
         for node in nodes { zones[node.name] = node.labels["topology.kubernetes.io/zone"] }
         let backends = ServiceBackend.all(
-            of: service, pods: informers.pods.indexed(namespace: key.namespace), nodes: Set(nodes.map(\.name)))
+            of: service,
+            pods: informers.pods.indexed(namespace: key.namespace),
+            nodes: Set(nodes.map(\.name))
+        )
         do {
             try await writeSlices(service, backends: backends, zones: zones)
             try await writeEndpoints(service, backends: backends)
@@ -82,7 +85,9 @@ struct EndpointsController: Sendable {
 
     private func writeSlices(_ service: KubeObject, backends: [ServiceBackend], zones: [String: String]) async throws {
         let all = context.informers.endpointSlices.list(
-            index: EndpointSlicePlan.serviceIndex, value: "\(service.namespace ?? "")/\(service.name)")
+            index: EndpointSlicePlan.serviceIndex,
+            value: "\(service.namespace ?? "")/\(service.name)"
+        )
         let existing = all.filter { $0.labels[EndpointSlicePlan.managerLabel] == EndpointSlicePlan.manager }
             .sorted { $0.name < $1.name }
         let plan = EndpointSlicePlan(service: service, backends: backends, existing: existing, zones: zones)
@@ -102,7 +107,12 @@ struct EndpointsController: Sendable {
         let labels = EndpointsPlan.labels(of: service)
         guard let present = context.informers.endpoints.get(service.key) else {
             let object = KubeObject(
-                .endpoints, namespace: service.namespace, name: service.name, labels: labels, body: ["subsets": subsets])
+                .endpoints,
+                namespace: service.namespace,
+                name: service.name,
+                labels: labels,
+                body: ["subsets": subsets]
+            )
             do {
                 try await context.api.create(.endpoints, object)
             } catch let error as APIError where error.isAlreadyExists {
@@ -120,7 +130,8 @@ struct EndpointsController: Sendable {
 
     /// Endpoints have no owner reference: they go with their Service by name.
     private func removeEndpoints(_ key: ObjectKey) async throws -> ReconcileOutcome {
-        guard let present = context.informers.endpoints.get(key), present.labels[EndpointsPlan.managerLabel] != nil else {
+        guard let present = context.informers.endpoints.get(key), present.labels[EndpointsPlan.managerLabel] != nil
+        else {
             return .settled
         }
         try await context.api.deleteIfPresent(.endpoints, key)

@@ -31,7 +31,8 @@ enum EndpointsPlan {
                 if !subset.notReady.isEmpty { members["notReadyAddresses"] = .array(byAddress(subset.notReady)) }
                 if !ports.isEmpty { members["ports"] = .array(ports) }
                 return .object(members)
-            })
+            }
+        )
     }
 
     private static func byAddress(_ list: [JSON]) -> [JSON] {

@@ -92,9 +92,11 @@ final class GarbageCollector: Service {
     private func monitor(_ type: ResourceType) async {
         let name = type.groupResource
         let monitor = MetadataMonitor(
-            api: context.api, type: type,
+            api: context.api,
+            type: type,
             isServed: { [self] in state.withLock { $0.kinds.contains { $0.groupResource == name } } },
-            onChange: { [self] change in apply(change, type) })
+            onChange: { [self] change in apply(change, type) }
+        )
         await monitor.run()
         state.withLock { state in
             state.monitored.remove(name)
@@ -148,17 +150,25 @@ final class GarbageCollector: Service {
         if live.waitsForDependents { return try await finishForeground(object, node.type, dependents) }
         let owners = try await classify(object)
         let verdict = GarbageVerdict.judge(
-            object, present: owners.present, absent: owners.absent, waiting: owners.waiting,
-            hasDependents: !dependents.isEmpty)
+            object,
+            present: owners.present,
+            absent: owners.absent,
+            waiting: owners.waiting,
+            hasDependents: !dependents.isEmpty
+        )
         switch verdict {
         case .keep: break
         case .detach(let gone): try await detach(object, node.type, from: Set(gone))
         case .delete(let propagation):
             try await context.api.deleteIfPresent(
-                node.type, object.key,
+                node.type,
+                object.key,
                 options: DeleteOptions(
-                    propagation: propagation, preconditionUID: uid,
-                    preconditionResourceVersion: object.resourceVersion))
+                    propagation: propagation,
+                    preconditionUID: uid,
+                    preconditionResourceVersion: object.resourceVersion
+                )
+            )
         }
         return .settled
     }
@@ -178,7 +188,10 @@ final class GarbageCollector: Service {
                 continue
             }
             let owner = try await context.api.find(
-                type, namespace: type.isNamespaced ? object.namespace : nil, name: reference.name)
+                type,
+                namespace: type.isNamespaced ? object.namespace : nil,
+                name: reference.name
+            )
             guard let owner, owner.uid == reference.uid else {
                 result.absent.append(reference)
                 continue
@@ -225,10 +238,17 @@ final class GarbageCollector: Service {
     }
 
     private func orphan(
-        _ object: KubeObject, _ type: ResourceType, _ dependents: [OwnerGraph.Node]
+        _ object: KubeObject,
+        _ type: ResourceType,
+        _ dependents: [OwnerGraph.Node]
     ) async throws -> ReconcileOutcome {
         for dependent in dependents {
-            guard let live = try await context.api.find(dependent.type, namespace: dependent.key.namespace, name: dependent.key.name),
+            guard
+                let live = try await context.api.find(
+                    dependent.type,
+                    namespace: dependent.key.namespace,
+                    name: dependent.key.name
+                ),
                 live.uid == dependent.uid
             else { continue }
             guard live.ownerReferences.contains(where: { $0.uid == object.uid }) else { continue }
@@ -239,7 +259,9 @@ final class GarbageCollector: Service {
     }
 
     private func finishForeground(
-        _ object: KubeObject, _ type: ResourceType, _ dependents: [OwnerGraph.Node]
+        _ object: KubeObject,
+        _ type: ResourceType,
+        _ dependents: [OwnerGraph.Node]
     ) async throws -> ReconcileOutcome {
         let blocking = dependents.filter { dependent in
             dependent.owners.contains { $0.uid == object.uid && $0.blockOwnerDeletion }

@@ -40,7 +40,10 @@ struct MetadataMonitor: Sendable {
         var version = "0"
         repeat {
             let page = try await api.list(
-                type, namespace: nil, options: ListOptions(limit: 500, continueToken: token))
+                type,
+                namespace: nil,
+                options: ListOptions(limit: 500, continueToken: token)
+            )
             for object in page.items {
                 uids.insert(object.uid)
                 onChange(.present(object))

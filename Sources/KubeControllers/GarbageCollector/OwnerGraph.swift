@@ -46,7 +46,9 @@ struct OwnerGraph: Sendable {
             if nodes[owner]?.waitsForDependents == true { look.insert(owner) }
         }
         for owner in after { dependents[owner, default: []].insert(node.uid) }
-        if old?.owners != node.owners, node.owners.contains(where: { needsLook($0, of: node) }) { look.insert(node.uid) }
+        if old?.owners != node.owners, node.owners.contains(where: { needsLook($0, of: node) }) {
+            look.insert(node.uid)
+        }
         if node.waitsForDependents || node.orphansDependents { look.insert(node.uid) }
         if old == nil, let waiting = dependents[node.uid] {
             // Dependents may have been read before their owner.
@@ -94,11 +96,13 @@ enum GarbageVerdict: Sendable, Equatable {
     case detach([String])
     case delete(DeleteOptions.Propagation)
 
-    /// - Parameters:
-    ///   - absent: owners that do not exist (any more).
-    ///   - waiting: owners that are being deleted in the foreground.
+    /// - `absent`: owners that do not exist (any more).
+    /// - `waiting`: owners that are being deleted in the foreground.
     static func judge(
-        _ object: KubeObject, present: [OwnerReference], absent: [OwnerReference], waiting: [OwnerReference],
+        _ object: KubeObject,
+        present: [OwnerReference],
+        absent: [OwnerReference],
+        waiting: [OwnerReference],
         hasDependents: Bool
     ) -> GarbageVerdict {
         guard !(present.isEmpty && absent.isEmpty && waiting.isEmpty) else { return .keep }

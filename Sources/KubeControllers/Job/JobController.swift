@@ -30,16 +30,27 @@ struct JobController: Sendable {
         let managedBy = job["spec", "managedBy"]?.stringValue ?? "kubernetes.io/job-controller"
         guard managedBy == "kubernetes.io/job-controller" else { return .settled }
         if let rest = try await expire(job) { return rest }
-        guard expectations.areMet(for: key, in: informers.pods.store) else { return .recheck(after: .milliseconds(500)) }
+        guard expectations.areMet(for: key, in: informers.pods.store) else {
+            return .recheck(after: .milliseconds(500))
+        }
         let selector = try LabelSelector(job["spec", "selector"])
         let pods = try await context.claim(
-            .pods, ownerType: .jobs, owner: job, selector: selector, owned: informers.pods.owned(by: job),
-            orphans: informers.pods.orphans(in: key.namespace))
+            .pods,
+            ownerType: .jobs,
+            owner: job,
+            selector: selector,
+            owned: informers.pods.owned(by: job),
+            orphans: informers.pods.orphans(in: key.namespace)
+        )
         let plan = JobPlan(job: job, pods: pods, now: context.now())
         try await context.writeStatus(.jobs, of: job, plan.status)
         if let event = plan.event {
             await context.events.record(
-                event.isWarning ? .warning : .normal, reason: event.reason, event.message, about: job)
+                event.isWarning ? .warning : .normal,
+                reason: event.reason,
+                event.message,
+                about: job
+            )
         }
         if let error = await carryOut(plan, job) {
             if let error = error as? APIError, error.isNamespaceTerminating { return .settled }
@@ -64,17 +75,29 @@ struct JobController: Sendable {
             try await self.release(pod)
             try await context.api.deleteIfPresent(.pods, pod.key, options: DeleteOptions(preconditionUID: pod.uid))
             await context.events.record(
-                .normal, reason: "SuccessfulDelete", "Deleted pod: \(pod.name)", about: job)
+                .normal,
+                reason: "SuccessfulDelete",
+                "Deleted pod: \(pod.name)",
+                about: job
+            )
         }
         let creation = await slowStart(plan.create.count) { [self] index in
             do {
                 let created = try await context.api.create(.pods, Self.pod(job, index: plan.create[index]))
                 expectations.expectCreation(of: created, by: job.key)
                 await context.events.record(
-                    .normal, reason: "SuccessfulCreate", "Created pod: \(created.name)", about: job)
+                    .normal,
+                    reason: "SuccessfulCreate",
+                    "Created pod: \(created.name)",
+                    about: job
+                )
             } catch {
                 await context.events.record(
-                    .warning, reason: "FailedCreate", "Error creating: \(error)", about: job)
+                    .warning,
+                    reason: "FailedCreate",
+                    "Error creating: \(error)",
+                    about: job
+                )
                 throw error
             }
         }
@@ -89,11 +112,17 @@ struct JobController: Sendable {
             annotations[JobNames.index] = String(index)
         }
         var pod = PodTemplate.pod(
-            from: job["spec", "template"], owner: job, labels: labels, annotations: annotations)
+            from: job["spec", "template"],
+            owner: job,
+            labels: labels,
+            annotations: annotations
+        )
         pod.finalizers.append(JobNames.finalizer)
         guard let index else { return pod }
         pod["metadata", "generateName"] = .string(PodTemplate.generateName("\(job.name)-\(index)"))
-        if (pod["spec", "hostname"]?.stringValue ?? "").isEmpty { pod["spec", "hostname"] = .string("\(job.name)-\(index)") }
+        if (pod["spec", "hostname"]?.stringValue ?? "").isEmpty {
+            pod["spec", "hostname"] = .string("\(job.name)-\(index)")
+        }
         let field: JSON = ["fieldRef": ["fieldPath": .string("metadata.annotations['\(JobNames.index)']")]]
         let variable: JSON = ["name": "JOB_COMPLETION_INDEX", "valueFrom": field]
         for list in ["containers", "initContainers"] {
@@ -138,7 +167,10 @@ struct JobController: Sendable {
         else { return nil }
         guard end + Double(ttl) <= context.now() else { return nil }
         try await context.api.deleteIfPresent(
-            .jobs, job.key, options: DeleteOptions(propagation: .foreground, preconditionUID: job.uid))
+            .jobs,
+            job.key,
+            options: DeleteOptions(propagation: .foreground, preconditionUID: job.uid)
+        )
         return .settled
     }
 }

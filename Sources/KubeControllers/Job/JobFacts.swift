@@ -91,7 +91,9 @@ enum PodFailureVerdict: Sendable, Equatable {
             case "FailIndex": self = .failIndex
             case "FailJob":
                 self = .failJob(
-                    message: "Pod \(pod.key) failed and matches rule \(index) of the pod failure policy, which is FailJob")
+                    message:
+                        "Pod \(pod.key) failed and matches rule \(index) of the pod failure policy, which is FailJob"
+                )
             default: self = .count
             }
             return
@@ -103,7 +105,8 @@ enum PodFailureVerdict: Sendable, Equatable {
         if let codes = rule["onExitCodes"] {
             let name = codes["containerName"]?.stringValue
             let values = Set((codes["values"]?.arrayValue ?? []).compactMap(\.intValue))
-            let statuses = (pod["status", "containerStatuses"]?.arrayValue ?? [])
+            let statuses =
+                (pod["status", "containerStatuses"]?.arrayValue ?? [])
                 + (pod["status", "initContainerStatuses"]?.arrayValue ?? [])
             return statuses.contains { status in
                 if let name, !name.isEmpty, status["name"]?.stringValue != name { return false }

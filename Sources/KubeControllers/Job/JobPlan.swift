@@ -17,7 +17,7 @@ struct JobPlan: Sendable {
     /// An event to record once the status is written.
     var event: (isWarning: Bool, reason: String, message: String)?
 
-    /// - Parameter pods: managed pods, in any state.
+    /// - `pods`: managed pods, in any state.
     init(job: KubeObject, pods: [KubeObject], now: Double) {
         var book = JobBook(job: job, pods: pods, now: now)
         status = job["status"] ?? .object([:])
@@ -138,7 +138,9 @@ struct JobBook: Sendable {
 
     private mutating func count(succeeded pod: KubeObject, alreadyCounted: Bool) {
         if isIndexed {
-            if let index = JobFacts.index(of: pod), index < JobFacts(job).completions ?? .max { completedIndexes.insert(index) }
+            if let index = JobFacts.index(of: pod), index < JobFacts(job).completions ?? .max {
+                completedIndexes.insert(index)
+            }
         }
         if !alreadyCounted { uncountedSucceeded.insert(pod.uid) }
     }
@@ -197,7 +199,9 @@ struct JobBook: Sendable {
         if isIndexed {
             var seen: Set<Int> = []
             rest = []
-            for pod in active.sorted(by: { ($0.creationTimestamp ?? "", $0.name) < ($1.creationTimestamp ?? "", $1.name) }) {
+            for pod in active.sorted(by: {
+                ($0.creationTimestamp ?? "", $0.name) < ($1.creationTimestamp ?? "", $1.name)
+            }) {
                 let index = JobFacts.index(of: pod)
                 let isOut = index.map { $0 >= facts.completions ?? .max || !seen.insert($0).inserted } ?? true
                 if isOut { surplus.append(pod) } else { rest.append(pod) }
@@ -269,9 +273,22 @@ struct JobOutcome: Sendable {
         if let success = Self.success(facts, book) {
             next = .stop
             conditions.set(
-                "SuccessCriteriaMet", "True", reason: "CompletionsReached", message: success, now: timestamp, extra: probe)
+                "SuccessCriteriaMet",
+                "True",
+                reason: "CompletionsReached",
+                message: success,
+                now: timestamp,
+                extra: probe
+            )
             guard book.isAtRest else { return }
-            conditions.set("Complete", "True", reason: "CompletionsReached", message: success, now: timestamp, extra: probe)
+            conditions.set(
+                "Complete",
+                "True",
+                reason: "CompletionsReached",
+                message: success,
+                now: timestamp,
+                extra: probe
+            )
             isComplete = true
             event = (false, "Completed", "Job completed")
             return
@@ -283,11 +300,20 @@ struct JobOutcome: Sendable {
     }
 
     private mutating func fail(
-        _ why: (reason: String, message: String), _ book: JobBook, _ timestamp: String, _ probe: [String: JSON]
+        _ why: (reason: String, message: String),
+        _ book: JobBook,
+        _ timestamp: String,
+        _ probe: [String: JSON]
     ) {
         next = .stop
         conditions.set(
-            "FailureTarget", "True", reason: why.reason, message: why.message, now: timestamp, extra: probe)
+            "FailureTarget",
+            "True",
+            reason: why.reason,
+            message: why.message,
+            now: timestamp,
+            extra: probe
+        )
         // The end is only reported when nothing of the Job runs any more.
         guard book.isAtRest else { return }
         conditions.set("Failed", "True", reason: why.reason, message: why.message, now: timestamp, extra: probe)
@@ -299,17 +325,30 @@ struct JobOutcome: Sendable {
             next = .stop
             if conditions.status("Suspended") != "True" {
                 conditions.set(
-                    "Suspended", "True", reason: "JobSuspended", message: "Job suspended", now: timestamp, extra: probe)
+                    "Suspended",
+                    "True",
+                    reason: "JobSuspended",
+                    message: "Job suspended",
+                    now: timestamp,
+                    extra: probe
+                )
                 event = (false, "Suspended", "Job suspended")
             }
         } else if conditions.status("Suspended") == "True" {
             conditions.set(
-                "Suspended", "False", reason: "JobResumed", message: "Job resumed", now: timestamp, extra: probe)
+                "Suspended",
+                "False",
+                reason: "JobResumed",
+                message: "Job resumed",
+                now: timestamp,
+                extra: probe
+            )
             event = (false, "Resumed", "Job resumed")
         }
     }
 
-    private static func failure(_ facts: JobFacts, _ book: JobBook, _ now: Double) -> (reason: String, message: String)? {
+    private static func failure(_ facts: JobFacts, _ book: JobBook, _ now: Double) -> (reason: String, message: String)?
+    {
         if let present = book.conditions["FailureTarget"], present["status"]?.stringValue == "True" {
             return (present["reason"]?.stringValue ?? "", present["message"]?.stringValue ?? "")
         }

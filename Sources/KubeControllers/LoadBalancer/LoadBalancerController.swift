@@ -34,7 +34,11 @@ struct LoadBalancerController: Sendable {
         try await context.writeStatus(.services, of: service, status)
         if wanted != .object([:]) {
             await context.events.record(
-                .normal, reason: "EnsuredLoadBalancer", "Ensured load balancer", about: service)
+                .normal,
+                reason: "EnsuredLoadBalancer",
+                "Ensured load balancer",
+                about: service
+            )
         }
         return .settled
     }

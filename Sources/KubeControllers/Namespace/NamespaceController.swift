@@ -41,13 +41,20 @@ struct NamespaceController: Sendable {
     }
 
     private func finalize(_ name: String) async throws {
-        guard var namespace = try await context.api.find(.namespaces, name: name), namespace.isTerminating else { return }
+        guard var namespace = try await context.api.find(.namespaces, name: name), namespace.isTerminating else {
+            return
+        }
         let rest = (namespace["spec", "finalizers"]?.stringArray ?? []).filter { $0 != "kubernetes" }
         namespace["spec", "finalizers"] = JSON(rest)
         do {
             _ = try await context.api.update(
-                .namespaces, namespace: nil, name: name, subresource: "finalize", object: namespace,
-                options: WriteOptions())
+                .namespaces,
+                namespace: nil,
+                name: name,
+                subresource: "finalize",
+                object: namespace,
+                options: WriteOptions()
+            )
         } catch let error as APIError where error.isNotFound {
             return
         }
@@ -78,13 +85,18 @@ struct NamespaceController: Sendable {
             guard !present.items.isEmpty else { return }
             if present.items.contains(where: { !$0.isTerminating }) {
                 try await context.api.deleteCollection(
-                    type, namespace: namespace, selection: ListOptions(),
-                    options: DeleteOptions(propagation: .background))
+                    type,
+                    namespace: namespace,
+                    selection: ListOptions(),
+                    options: DeleteOptions(propagation: .background)
+                )
             }
             let left = try await context.api.list(type, namespace: namespace, options: ListOptions(limit: 500))
             guard !left.items.isEmpty else { return }
             content.remaining[type.groupResource] = left.items.count + (left.remainingItemCount ?? 0)
-            for object in left.items { for finalizer in object.finalizers { content.finalizers[finalizer, default: 0] += 1 } }
+            for object in left.items {
+                for finalizer in object.finalizers { content.finalizers[finalizer, default: 0] += 1 }
+            }
         } catch let error as APIError where error.isNotFound || error.code == 405 {
             // The kind went away meanwhile, or cannot be listed.
         } catch {

@@ -30,7 +30,9 @@ struct NodeLifecycleController: Sendable {
         }
         controller.watch(informers.pods) { event in
             guard case .added(let pod) = event, let node = PodFacts(pod).nodeName else {
-                if case .updated(let old, let new) = event, PodFacts(old).nodeName == nil, let node = PodFacts(new).nodeName {
+                if case .updated(let old, let new) = event, PodFacts(old).nodeName == nil,
+                    let node = PodFacts(new).nodeName
+                {
                     return [ObjectKey(name: node)]
                 }
                 return []
@@ -44,11 +46,16 @@ struct NodeLifecycleController: Sendable {
         guard var node = context.informers.nodes.get(key), !node.isTerminating else { return .settled }
         renewals.start(key.name)
         let silence = renewals.silence(of: key.name)
-        if silence >= gracePeriod, let conditions = NodeLifecyclePlan.silentConditions(of: node, now: context.timestamp) {
+        if silence >= gracePeriod, let conditions = NodeLifecyclePlan.silentConditions(of: node, now: context.timestamp)
+        {
             node["status", "conditions"] = conditions
             node = try await context.api.updateStatus(.nodes, node)
             await context.events.record(
-                .normal, reason: "NodeNotReady", "Node \(node.name) status is now: NodeNotReady", about: node)
+                .normal,
+                reason: "NodeNotReady",
+                "Node \(node.name) status is now: NodeNotReady",
+                about: node
+            )
             try await markPodsNotReady(on: node.name)
         }
         if let taints = NodeLifecyclePlan.taints(of: node, now: context.timestamp) {
@@ -62,12 +69,17 @@ struct NodeLifecycleController: Sendable {
 
     /// Pods of a lost node serve nobody, whatever their last report said.
     private func markPodsNotReady(on node: String) async throws {
-        for pod in context.informers.pods.list(index: SharedInformers.nodeIndex, value: node) where PodFacts(pod).isReady {
+        for pod in context.informers.pods.list(index: SharedInformers.nodeIndex, value: node)
+        where PodFacts(pod).isReady {
             var conditions = ConditionList(pod["status", "conditions"])
             let present = conditions["Ready"]
             conditions.set(
-                "Ready", "False", reason: present?["reason"]?.stringValue ?? "",
-                message: present?["message"]?.stringValue ?? "", now: context.timestamp)
+                "Ready",
+                "False",
+                reason: present?["reason"]?.stringValue ?? "",
+                message: present?["message"]?.stringValue ?? "",
+                now: context.timestamp
+            )
             var changed = pod
             changed["status", "conditions"] = conditions.json
             do {
@@ -84,14 +96,20 @@ struct NodeLifecycleController: Sendable {
         guard taints.contains(where: { $0["effect"]?.stringValue == "NoExecute" }) else { return nil }
         var next: Duration?
         for pod in context.informers.pods.list(index: SharedInformers.nodeIndex, value: node.name) {
-            guard case .evict(let seconds) = TaintEvictionPlan(pod: pod, taints: taints, now: context.now()) else { continue }
+            guard case .evict(let seconds) = TaintEvictionPlan(pod: pod, taints: taints, now: context.now()) else {
+                continue
+            }
             if seconds > 0 {
                 let wait = Duration.milliseconds(Int(seconds * 1000) + 50)
                 next = min(next ?? wait, wait)
                 continue
             }
             await context.events.record(
-                .normal, reason: "TaintManagerEviction", "Marking for deletion Pod \(pod.key)", about: pod)
+                .normal,
+                reason: "TaintManagerEviction",
+                "Marking for deletion Pod \(pod.key)",
+                about: pod
+            )
             try await context.api.deleteIfPresent(.pods, pod.key, options: DeleteOptions(preconditionUID: pod.uid))
         }
         return next

@@ -22,19 +22,25 @@ enum NodeLifecyclePlan {
     static func silentConditions(of node: KubeObject, now: String) -> JSON? {
         var conditions = ConditionList(node["status", "conditions"])
         var isChanged = false
-        for type in ["Ready", "MemoryPressure", "DiskPressure", "PIDPressure"] {
-            guard conditions.status(type) != "Unknown" else { continue }
+        for type in ["Ready", "MemoryPressure", "DiskPressure", "PIDPressure"]
+        where conditions.status(type) != "Unknown" {
             let wasReported = conditions[type] != nil
             conditions.set(
-                type, "Unknown", reason: wasReported ? "NodeStatusUnknown" : "NodeStatusNeverUpdated",
+                type,
+                "Unknown",
+                reason: wasReported ? "NodeStatusUnknown" : "NodeStatusNeverUpdated",
                 message: wasReported
-                    ? "Kubelet stopped posting node status." : "Kubelet never posted node status.", now: now)
+                    ? "Kubelet stopped posting node status." : "Kubelet never posted node status.",
+                now: now
+            )
             isChanged = true
         }
         return isChanged ? conditions.json : .none
     }
 
-    /// `spec.taints` that follow from the node's conditions; others are kept. nil when nothing changes.
+    /// `spec.taints` that follow from the node's conditions; others are kept.
+    ///
+    /// nil when nothing changes.
     static func taints(of node: KubeObject, now: String) -> [JSON]? {
         let present = node["spec", "taints"]?.arrayValue ?? []
         var wanted: [(key: String, effect: String)] = []
@@ -44,7 +50,9 @@ enum NodeLifecyclePlan {
         case "Unknown": wanted += [(unreachable, "NoSchedule"), (unreachable, "NoExecute")]
         default: wanted += [(notReady, "NoSchedule"), (notReady, "NoExecute")]
         }
-        for (condition, taint) in conditionTaints where conditions.isTrue(condition) { wanted.append((taint, "NoSchedule")) }
+        for (condition, taint) in conditionTaints where conditions.isTrue(condition) {
+            wanted.append((taint, "NoSchedule"))
+        }
         if node["spec", "unschedulable"]?.boolValue == true { wanted.append((unschedulable, "NoSchedule")) }
         var result = present.filter { !managed.contains($0["key"]?.stringValue ?? "") }
         for (key, effect) in wanted {
@@ -63,7 +71,7 @@ enum TaintEvictionPlan: Sendable, Equatable {
     /// Seconds from now; zero or less means at once.
     case evict(after: Double)
 
-    /// - Parameter taints: all taints of the pod's node.
+    /// - `taints`: all taints of the pod's node.
     init(pod: KubeObject, taints: [JSON], now: Double) {
         let evicting = taints.filter { $0["effect"]?.stringValue == "NoExecute" }
         guard !evicting.isEmpty, pod.deletionTimestamp == nil else {

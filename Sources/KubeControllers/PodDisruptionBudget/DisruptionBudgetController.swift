@@ -3,9 +3,8 @@ internal import KubeRuntime
 
 /// `status` of a PodDisruptionBudget: how many pods may be evicted now.
 enum DisruptionBudgetPlan {
-    /// - Parameters:
-    ///   - pods: those of the budget's namespace that its selector matches.
-    ///   - expected: pods that their controllers want, which percentages refer to.
+    /// - `pods`: those of the budget's namespace that its selector matches.
+    /// - `expected`: pods that their controllers want, which percentages refer to.
     static func status(of budget: KubeObject, pods: [KubeObject], expected: Int, now: String) -> JSON {
         let active = pods.filter { !PodFacts($0).isFinished }
         let healthy = active.count { PodFacts($0).isReady && !$0.isTerminating }
@@ -18,9 +17,13 @@ enum DisruptionBudgetPlan {
         let allowed = max(0, healthy - minimum)
         var conditions = ConditionList(budget["status", "conditions"])
         conditions.set(
-            "DisruptionAllowed", allowed > 0 ? "True" : "False",
-            reason: allowed > 0 ? "SufficientPods" : "InsufficientPods", message: "", now: now,
-            extra: ["observedGeneration": JSON(budget.generation)])
+            "DisruptionAllowed",
+            allowed > 0 ? "True" : "False",
+            reason: allowed > 0 ? "SufficientPods" : "InsufficientPods",
+            message: "",
+            now: now,
+            extra: ["observedGeneration": JSON(budget.generation)]
+        )
         var status = budget["status"]?.objectValue ?? [:]
         status["observedGeneration"] = JSON(budget.generation)
         status["expectedPods"] = JSON(expected)
@@ -58,7 +61,11 @@ struct DisruptionBudgetController: Sendable {
         let selector = try LabelSelector(budget["spec", "selector"])
         let pods = informers.pods.indexed(namespace: key.namespace).filter { selector.matches($0.labels) }
         let status = DisruptionBudgetPlan.status(
-            of: budget, pods: pods, expected: expected(pods), now: context.timestamp)
+            of: budget,
+            pods: pods,
+            expected: expected(pods),
+            now: context.timestamp
+        )
         try await context.writeStatus(.podDisruptionBudgets, of: budget, status)
         return .settled
     }

@@ -26,13 +26,16 @@ final class PodGarbageController: Sendable {
         return controller
     }
 
-    /// Finished pods to delete. `pods` is any selection.
+    /// Finished pods to delete.
+    ///
+    /// `pods` is any selection.
     static func surplus(_ pods: [KubeObject], limit: Int) -> [KubeObject] {
         let finished = pods.filter { PodFacts($0).isFinished && !$0.isTerminating }
         guard finished.count > limit else { return [] }
         return Array(
             finished.sorted { ($0.creationTimestamp ?? "", $0.name) < ($1.creationTimestamp ?? "", $1.name) }
-                .prefix(finished.count - limit))
+                .prefix(finished.count - limit)
+        )
     }
 
     private func collect() async throws -> ReconcileOutcome {
@@ -60,8 +63,12 @@ final class PodGarbageController: Sendable {
         var changed = pod
         var conditions = ConditionList(pod["status", "conditions"])
         conditions.set(
-            "DisruptionTarget", "True", reason: "DeletionByPodGC",
-            message: "PodGC: node no longer exists", now: context.timestamp)
+            "DisruptionTarget",
+            "True",
+            reason: "DeletionByPodGC",
+            message: "PodGC: node no longer exists",
+            now: context.timestamp
+        )
         changed["status", "phase"] = "Failed"
         changed["status", "conditions"] = conditions.json
         do {
@@ -74,7 +81,10 @@ final class PodGarbageController: Sendable {
     private func remove(_ pod: KubeObject) async throws {
         do {
             try await context.api.deleteIfPresent(
-                .pods, pod.key, options: DeleteOptions(gracePeriodSeconds: 0, preconditionUID: pod.uid))
+                .pods,
+                pod.key,
+                options: DeleteOptions(gracePeriodSeconds: 0, preconditionUID: pod.uid)
+            )
         } catch let error as APIError where error.isConflict {
             return
         }

@@ -23,17 +23,28 @@ struct ReplicaSetController: Sendable {
             expectations.forget(key)
             return .settled
         }
-        guard expectations.areMet(for: key, in: informers.pods.store) else { return .recheck(after: .milliseconds(500)) }
+        guard expectations.areMet(for: key, in: informers.pods.store) else {
+            return .recheck(after: .milliseconds(500))
+        }
         let selector = try LabelSelector(replicaSet["spec", "selector"])
         var pods = try await context.claim(
-            .pods, ownerType: .replicaSets, owner: replicaSet, selector: selector,
-            owned: informers.pods.owned(by: replicaSet), orphans: informers.pods.orphans(in: key.namespace))
+            .pods,
+            ownerType: .replicaSets,
+            owner: replicaSet,
+            selector: selector,
+            owned: informers.pods.owned(by: replicaSet),
+            orphans: informers.pods.orphans(in: key.namespace)
+        )
         let plan = ReplicaSetPlan(replicaSet: replicaSet, pods: pods, now: context.now())
         let failure = await carryOut(plan, for: replicaSet)
         let deleted = Set(plan.podsToDelete.map(\.uid))
         if failure == nil { pods.removeAll { deleted.contains($0.uid) } }
         let status = ReplicaSetPlan.status(
-            of: replicaSet, pods: pods, failure: failure.map { ($0.reason, "\($0.error)") }, now: context.now())
+            of: replicaSet,
+            pods: pods,
+            failure: failure.map { ($0.reason, "\($0.error)") },
+            now: context.now()
+        )
         try await context.writeStatus(.replicaSets, of: replicaSet, status)
         if let failure {
             if let error = failure.error as? APIError, error.isNamespaceTerminating { return .settled }
@@ -43,7 +54,8 @@ struct ReplicaSetController: Sendable {
     }
 
     private func carryOut(
-        _ plan: ReplicaSetPlan, for replicaSet: KubeObject
+        _ plan: ReplicaSetPlan,
+        for replicaSet: KubeObject
     ) async -> (reason: String, error: any Error)? {
         let pod = PodTemplate.pod(from: replicaSet["spec", "template"], owner: replicaSet)
         let creation = await slowStart(plan.podsToCreate) { [self] _ in
@@ -51,10 +63,18 @@ struct ReplicaSetController: Sendable {
                 let created = try await context.api.create(.pods, pod)
                 expectations.expectCreation(of: created, by: replicaSet.key)
                 await context.events.record(
-                    .normal, reason: "SuccessfulCreate", "Created pod: \(created.name)", about: replicaSet)
+                    .normal,
+                    reason: "SuccessfulCreate",
+                    "Created pod: \(created.name)",
+                    about: replicaSet
+                )
             } catch {
                 await context.events.record(
-                    .warning, reason: "FailedCreate", "Error creating: \(error)", about: replicaSet)
+                    .warning,
+                    reason: "FailedCreate",
+                    "Error creating: \(error)",
+                    about: replicaSet
+                )
                 throw error
             }
         }
@@ -64,7 +84,11 @@ struct ReplicaSetController: Sendable {
             expectations.expectDeletion(of: pod, by: replicaSet.key)
             try await context.api.deleteIfPresent(.pods, pod.key, options: DeleteOptions(preconditionUID: pod.uid))
             await context.events.record(
-                .normal, reason: "SuccessfulDelete", "Deleted pod: \(pod.name)", about: replicaSet)
+                .normal,
+                reason: "SuccessfulDelete",
+                "Deleted pod: \(pod.name)",
+                about: replicaSet
+            )
         }
         if let error = deletion.error {
             expectations.forget(replicaSet.key)

@@ -5,7 +5,7 @@ struct ReplicaSetPlan: Sendable, Equatable {
     var podsToCreate = 0
     var podsToDelete: [KubeObject] = []
 
-    /// - Parameter pods: managed pods, in any state.
+    /// - `pods`: managed pods, in any state.
     init(replicaSet: KubeObject, pods: [KubeObject], now: Double) {
         guard !replicaSet.isTerminating else { return }
         let active = pods.filter { PodFacts($0).isActive }
@@ -19,9 +19,12 @@ struct ReplicaSetPlan: Sendable, Equatable {
 
     /// `status` for what is there now.
     ///
-    /// - Parameter failure: why pods could not be created or deleted; nil when all went well.
+    /// - `failure`: why pods could not be created or deleted; nil when all went well.
     static func status(
-        of replicaSet: KubeObject, pods: [KubeObject], failure: (reason: String, message: String)?, now: Double
+        of replicaSet: KubeObject,
+        pods: [KubeObject],
+        failure: (reason: String, message: String)?,
+        now: Double
     ) -> JSON {
         let active = pods.filter { PodFacts($0).isActive }
         let templateLabels = replicaSet["spec", "template", "metadata", "labels"]?.stringMap ?? [:]
@@ -30,8 +33,12 @@ struct ReplicaSetPlan: Sendable, Equatable {
         var conditions = ConditionList(replicaSet["status", "conditions"])
         if let failure {
             conditions.set(
-                "ReplicaFailure", "True", reason: failure.reason, message: failure.message,
-                now: Timestamp.text(seconds: now))
+                "ReplicaFailure",
+                "True",
+                reason: failure.reason,
+                message: failure.message,
+                now: Timestamp.text(seconds: now)
+            )
         } else {
             conditions.remove("ReplicaFailure")
         }
@@ -40,7 +47,8 @@ struct ReplicaSetPlan: Sendable, Equatable {
         status["fullyLabeledReplicas"] = nonZero(active.count { selector.matches($0.labels) })
         status["readyReplicas"] = nonZero(active.count { PodFacts($0).isReady })
         status["availableReplicas"] = nonZero(
-            active.count { PodFacts($0).isAvailable(minReadySeconds: minReady, now: now) })
+            active.count { PodFacts($0).isAvailable(minReadySeconds: minReady, now: now) }
+        )
         status["observedGeneration"] = JSON(replicaSet.generation)
         status["conditions"] = conditions.items.isEmpty ? .none : conditions.json
         return .object(status)
@@ -50,7 +58,9 @@ struct ReplicaSetPlan: Sendable, Equatable {
     static func nonZero(_ count: Int) -> JSON? { count == 0 ? .none : JSON(count) }
 }
 
-/// The order in which surplus pods go. Source: upstream's `ActivePodsWithRanks`.
+/// The order in which surplus pods go.
+///
+/// Source: upstream's `ActivePodsWithRanks`.
 enum PodDeletionOrder {
     private struct Rank: Comparable {
         var values: [Double]

@@ -21,7 +21,9 @@ struct ServiceAccountController: Sendable {
         guard context.informers.serviceAccounts.get(account) == nil else { return .settled }
         do {
             try await context.api.create(
-                .serviceAccounts, KubeObject(.serviceAccounts, namespace: key.name, name: "default"))
+                .serviceAccounts,
+                KubeObject(.serviceAccounts, namespace: key.name, name: "default")
+            )
         } catch let error as APIError where error.isAlreadyExists || error.isNamespaceTerminating || error.isNotFound {
             // Made meanwhile, or the namespace is on its way out.
         }
@@ -35,11 +37,15 @@ enum RootCertificatePlan {
 
     static func configMap(namespace: String, pem: String) -> KubeObject {
         KubeObject(
-            .configMaps, namespace: namespace, name: name,
+            .configMaps,
+            namespace: namespace,
+            name: name,
             annotations: [
                 "kubernetes.io/description":
                     "The certificate authority with which clients in this namespace verify the Kubernetes API server."
-            ], body: ["data": ["ca.crt": .string(pem)]])
+            ],
+            body: ["data": ["ca.crt": .string(pem)]]
+        )
     }
 }
 

@@ -21,23 +21,37 @@ struct StatefulSetController: Sendable {
             expectations.forget(key)
             return .settled
         }
-        guard expectations.areMet(for: key, in: informers.pods.store) else { return .recheck(after: .milliseconds(500)) }
+        guard expectations.areMet(for: key, in: informers.pods.store) else {
+            return .recheck(after: .milliseconds(500))
+        }
         let selector = try LabelSelector(statefulSet["spec", "selector"])
         let orphans = informers.pods.orphans(in: key.namespace)
             .filter { StatefulSetPlan.ordinal(of: $0, in: statefulSet) != nil }
         let pods = try await context.claim(
-            .pods, ownerType: .statefulSets, owner: statefulSet, selector: selector,
-            owned: informers.pods.owned(by: statefulSet), orphans: orphans)
+            .pods,
+            ownerType: .statefulSets,
+            owner: statefulSet,
+            selector: selector,
+            owned: informers.pods.owned(by: statefulSet),
+            orphans: orphans
+        )
         guard !statefulSet.isTerminating else { return .settled }
         let (current, update) = try await revisions(statefulSet, pods)
         let currentHash = current.labels[DaemonSetPlan.hashLabel] ?? ""
         let updateHash = update.labels[DaemonSetPlan.hashLabel] ?? ""
         let plan = StatefulSetPlan(
-            statefulSet: statefulSet, pods: pods, currentHash: currentHash, updateHash: updateHash, now: context.now())
+            statefulSet: statefulSet,
+            pods: pods,
+            currentHash: currentHash,
+            updateHash: updateHash,
+            now: context.now()
+        )
         let error = await carryOut(plan, statefulSet, current: current, update: update)
         try await context.writeStatus(
-            .statefulSets, of: statefulSet,
-            plan.status(of: statefulSet, currentRevision: current.name, updateRevision: update.name))
+            .statefulSets,
+            of: statefulSet,
+            plan.status(of: statefulSet, currentRevision: current.name, updateRevision: update.name)
+        )
         if let error {
             if let error = error as? APIError, error.isNamespaceTerminating { return .settled }
             throw error
@@ -53,12 +67,18 @@ struct StatefulSetController: Sendable {
         var inUse = Set(pods.compactMap { $0.labels[DaemonSetPlan.hashLabel] })
         if let hash = current?.labels[DaemonSetPlan.hashLabel] { inUse.insert(hash) }
         let update = try await Revisions(context: context, ownerType: .statefulSets).sync(
-            statefulSet, limit: statefulSet["spec", "revisionHistoryLimit"]?.intValue ?? 10, inUse: inUse)
+            statefulSet,
+            limit: statefulSet["spec", "revisionHistoryLimit"]?.intValue ?? 10,
+            inUse: inUse
+        )
         return (current ?? update, update)
     }
 
     private func carryOut(
-        _ plan: StatefulSetPlan, _ statefulSet: KubeObject, current: KubeObject, update: KubeObject
+        _ plan: StatefulSetPlan,
+        _ statefulSet: KubeObject,
+        current: KubeObject,
+        update: KubeObject
     ) async -> (any Error)? {
         let creation = await slowStart(plan.create.count) { [self] index in
             let creation = plan.create[index]
@@ -66,20 +86,28 @@ struct StatefulSetController: Sendable {
             var template = revision["data", "spec", "template"] ?? statefulSet["spec", "template"]
             template?["$patch"] = nil
             let pod = StatefulSetPlan.pod(
-                statefulSet, ordinal: creation.ordinal, template: template,
-                hash: revision.labels[DaemonSetPlan.hashLabel] ?? "")
+                statefulSet,
+                ordinal: creation.ordinal,
+                template: template,
+                hash: revision.labels[DaemonSetPlan.hashLabel] ?? ""
+            )
             do {
                 try await createClaims(statefulSet, creation.ordinal)
                 let created = try await context.api.create(.pods, pod)
                 expectations.expectCreation(of: created, by: statefulSet.key)
                 await context.events.record(
-                    .normal, reason: "SuccessfulCreate",
-                    "create Pod \(pod.name) in StatefulSet \(statefulSet.name) successful", about: statefulSet)
+                    .normal,
+                    reason: "SuccessfulCreate",
+                    "create Pod \(pod.name) in StatefulSet \(statefulSet.name) successful",
+                    about: statefulSet
+                )
             } catch {
                 await context.events.record(
-                    .warning, reason: "FailedCreate",
+                    .warning,
+                    reason: "FailedCreate",
                     "create Pod \(pod.name) in StatefulSet \(statefulSet.name) failed error: \(error)",
-                    about: statefulSet)
+                    about: statefulSet
+                )
                 throw error
             }
         }
@@ -88,15 +116,18 @@ struct StatefulSetController: Sendable {
             expectations.expectDeletion(of: pod, by: statefulSet.key)
             try await context.api.deleteIfPresent(.pods, pod.key, options: DeleteOptions(preconditionUID: pod.uid))
             await context.events.record(
-                .normal, reason: "SuccessfulDelete",
-                "delete Pod \(pod.name) in StatefulSet \(statefulSet.name) successful", about: statefulSet)
+                .normal,
+                reason: "SuccessfulDelete",
+                "delete Pod \(pod.name) in StatefulSet \(statefulSet.name) successful",
+                about: statefulSet
+            )
         }
         return creation.error ?? deletion.error
     }
 
     private func createClaims(_ statefulSet: KubeObject, _ ordinal: Int) async throws {
-        for claim in StatefulSetPlan.claims(statefulSet, ordinal: ordinal) {
-            guard context.informers.claims.get(claim.object.key) == nil else { continue }
+        for claim in StatefulSetPlan.claims(statefulSet, ordinal: ordinal)
+        where context.informers.claims.get(claim.object.key) == nil {
             do {
                 try await context.api.create(.persistentVolumeClaims, claim.object)
             } catch let error as APIError where error.isAlreadyExists {

@@ -20,9 +20,8 @@ struct StatefulSetPlan: Sendable, Equatable {
     var current = 0
     var updated = 0
 
-    /// - Parameters:
-    ///   - pods: managed pods, in any state.
-    ///   - currentHash: of the template before the present rollout; equals `updateHash` when there is none.
+    /// - `pods`: managed pods, in any state.
+    /// - `currentHash`: of the template before the present rollout; equals `updateHash` when there is none.
     init(statefulSet: KubeObject, pods: [KubeObject], currentHash: String, updateHash: String, now: Double) {
         guard !statefulSet.isTerminating else { return }
         let spec = Spec(statefulSet)
@@ -88,7 +87,9 @@ struct StatefulSetPlan: Sendable, Equatable {
             let rolling = statefulSet["spec", "updateStrategy", "rollingUpdate"]
             partitionStart = start + (rolling?["partition"]?.intValue ?? 0)
             maxUnavailable = max(
-                1, IntOrPercent.resolve(rolling?["maxUnavailable"] ?? 1, of: count, roundingUp: true) ?? 1)
+                1,
+                IntOrPercent.resolve(rolling?["maxUnavailable"] ?? 1, of: count, roundingUp: true) ?? 1
+            )
             minReadySeconds = statefulSet["spec", "minReadySeconds"]?.intValue ?? 0
         }
     }
@@ -102,7 +103,10 @@ struct StatefulSetPlan: Sendable, Equatable {
     }
 
     private mutating func roll(
-        _ byOrdinal: [Int: KubeObject], _ updateHash: String, _ spec: Spec, isAvailable: (KubeObject) -> Bool
+        _ byOrdinal: [Int: KubeObject],
+        _ updateHash: String,
+        _ spec: Spec,
+        isAvailable: (KubeObject) -> Bool
     ) {
         var unavailable = byOrdinal.values.count { !isAvailable($0) }
         for ordinal in spec.ordinals.reversed() where ordinal >= spec.partitionStart {
@@ -123,7 +127,11 @@ struct StatefulSetPlan: Sendable, Equatable {
     }
 
     private mutating func count(
-        _ pod: KubeObject, _ currentHash: String, _ updateHash: String, _ spec: Spec, _ now: Double
+        _ pod: KubeObject,
+        _ currentHash: String,
+        _ updateHash: String,
+        _ spec: Spec,
+        _ now: Double
     ) {
         guard !PodFacts(pod).isFinished else { return }
         replicas += 1
@@ -144,18 +152,23 @@ struct StatefulSetPlan: Sendable, Equatable {
 
     // MARK: objects
 
-    /// - Parameter template: of the revision that the pod gets.
+    /// - `template`: of the revision that the pod gets.
     static func pod(_ statefulSet: KubeObject, ordinal: Int, template: JSON?, hash: String) -> KubeObject {
         let name = "\(statefulSet.name)-\(ordinal)"
         var pod = PodTemplate.pod(
-            from: template, owner: statefulSet, name: name,
-            labels: [podNameLabel: name, indexLabel: String(ordinal), DaemonSetPlan.hashLabel: hash])
+            from: template,
+            owner: statefulSet,
+            name: name,
+            labels: [podNameLabel: name, indexLabel: String(ordinal), DaemonSetPlan.hashLabel: hash]
+        )
         if (pod["spec", "hostname"]?.stringValue ?? "").isEmpty { pod["spec", "hostname"] = .string(name) }
         if let service = statefulSet["spec", "serviceName"]?.stringValue, !service.isEmpty {
             pod["spec", "subdomain"] = .string(service)
         }
         let claimed = Set(claimTemplates(statefulSet).map(\.name))
-        var volumes = (pod["spec", "volumes"]?.arrayValue ?? []).filter { !claimed.contains($0["name"]?.stringValue ?? "") }
+        var volumes = (pod["spec", "volumes"]?.arrayValue ?? []).filter {
+            !claimed.contains($0["name"]?.stringValue ?? "")
+        }
         for claim in claims(statefulSet, ordinal: ordinal) {
             volumes.append([
                 "name": .string(claim.volume),
@@ -176,9 +189,13 @@ struct StatefulSetPlan: Sendable, Equatable {
             var labels = statefulSet["spec", "selector", "matchLabels"]?.stringMap ?? [:]
             labels.merge(template.labels) { _, new in new }
             var claim = KubeObject(
-                .persistentVolumeClaims, namespace: statefulSet.namespace,
-                name: "\(template.name)-\(statefulSet.name)-\(ordinal)", labels: labels,
-                annotations: template.annotations, body: ["spec": template["spec"] ?? .object([:])])
+                .persistentVolumeClaims,
+                namespace: statefulSet.namespace,
+                name: "\(template.name)-\(statefulSet.name)-\(ordinal)",
+                labels: labels,
+                annotations: template.annotations,
+                body: ["spec": template["spec"] ?? .object([:])]
+            )
             let retention = statefulSet["spec", "persistentVolumeClaimRetentionPolicy", "whenDeleted"]
             if retention?.stringValue == "Delete" {
                 var reference = statefulSet.controllerReference(blockOwnerDeletion: false)

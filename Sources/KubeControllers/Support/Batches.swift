@@ -2,9 +2,10 @@ internal import KubeCore
 
 /// Runs `count` like operations in batches of 1, 2, 4, … so that a fault that hits all of them is met once, not `count` times.
 ///
-/// - Returns: how many succeeded, and the first error.
+/// Returns how many succeeded, and the first error.
 func slowStart(
-    _ count: Int, _ operation: @escaping @Sendable (Int) async throws -> Void
+    _ count: Int,
+    _ operation: @escaping @Sendable (Int) async throws -> Void
 ) async -> (succeeded: Int, error: (any Error)?) {
     var succeeded = 0
     var start = 0

@@ -13,7 +13,10 @@ struct ControllerContext: Sendable {
     let now: @Sendable () -> Double
 
     init(
-        api: any ResourceAPI, informers: SharedInformers, component: String, logger: Logger,
+        api: any ResourceAPI,
+        informers: SharedInformers,
+        component: String,
+        logger: Logger,
         now: @escaping @Sendable () -> Double = { Date.now.timeIntervalSince1970 }
     ) {
         self.api = api

@@ -50,7 +50,11 @@ final class Expectations: Sendable {
 
     private func add(_ object: KubeObject, _ effect: Effect, _ owner: ObjectKey) {
         let entry = Entry(
-            object: object.key, uid: object.uid, effect: effect, deadline: ContinuousClock.now.advanced(by: timeout))
+            object: object.key,
+            uid: object.uid,
+            effect: effect,
+            deadline: ContinuousClock.now.advanced(by: timeout)
+        )
         entries.withLock { $0[owner, default: []].append(entry) }
     }
 }

@@ -28,7 +28,11 @@ extension ControllerContext {
     ///
     /// Before it adopts, the owner is read afresh: a deleted and re-made owner of the same name must not take objects.
     func claim(
-        _ type: ResourceType, ownerType: ResourceType, owner: KubeObject, selector: LabelSelector, owned: [KubeObject],
+        _ type: ResourceType,
+        ownerType: ResourceType,
+        owner: KubeObject,
+        selector: LabelSelector,
+        owned: [KubeObject],
         orphans: [KubeObject]
     ) async throws -> [KubeObject] {
         let ownership = Ownership(owner: owner, selector: selector, owned: owned, orphans: orphans)

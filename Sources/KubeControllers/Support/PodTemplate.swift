@@ -4,7 +4,10 @@ internal import KubeCore
 enum PodTemplate {
     /// A pod of `owner`; with `name` nil the server completes `<owner>-`.
     static func pod(
-        from template: JSON?, owner: KubeObject, name: String? = nil, labels: [String: String] = [:],
+        from template: JSON?,
+        owner: KubeObject,
+        name: String? = nil,
+        labels: [String: String] = [:],
         annotations: [String: String] = [:]
     ) -> KubeObject {
         var pod = KubeObject(["apiVersion": "v1", "kind": "Pod"])

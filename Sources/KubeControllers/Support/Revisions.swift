@@ -13,12 +13,14 @@ struct Revisions: Sendable {
         return ["spec": ["template": template]]
     }
 
-    static func hash(_ template: JSON?, collisions: Int) -> String { PodTemplate.hash(template, collisions: collisions) }
+    static func hash(_ template: JSON?, collisions: Int) -> String {
+        PodTemplate.hash(template, collisions: collisions)
+    }
 
     /// Makes sure that the present template has the newest revision, and drops history beyond `limit`.
     ///
-    /// - Parameter inUse: hashes that pods carry; their revisions stay.
-    /// - Returns: the revision of the present template.
+    /// - `inUse`: hashes that pods carry; their revisions stay.
+    /// Returns the revision of the present template.
     func sync(_ owner: KubeObject, limit: Int, inUse: Set<String>) async throws -> KubeObject {
         let template = owner["spec", "template"]
         let data = Self.data(of: template)
@@ -51,14 +53,22 @@ struct Revisions: Sendable {
             var labels = template?["metadata"]?["labels"]?.stringMap ?? [:]
             labels[DaemonSetPlan.hashLabel] = hash
             var object = KubeObject(
-                .controllerRevisions, namespace: owner.namespace, name: "\(owner.name)-\(hash)", labels: labels,
+                .controllerRevisions,
+                namespace: owner.namespace,
+                name: "\(owner.name)-\(hash)",
+                labels: labels,
                 annotations: owner.annotations.filter { $0.key != DeploymentNames.lastApplied },
-                body: ["data": data, "revision": JSON(revision)])
+                body: ["data": data, "revision": JSON(revision)]
+            )
             object.ownerReferences = [owner.controllerReference()]
             do {
                 return try await context.api.create(.controllerRevisions, object)
             } catch let error as APIError where error.isAlreadyExists {
-                let present = try await context.api.get(.controllerRevisions, namespace: owner.namespace, name: object.name)
+                let present = try await context.api.get(
+                    .controllerRevisions,
+                    namespace: owner.namespace,
+                    name: object.name
+                )
                 if present["data"] == data, present.controllerReference?.uid == owner.uid { return present }
                 guard collisions < 20 else { throw error }
                 collisions += 1

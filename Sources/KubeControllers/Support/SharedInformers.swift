@@ -66,7 +66,9 @@ final class SharedInformers: Sendable {
             owned.addIndex(Self.controllerIndex) { [Self.controllerIndexValue($0)] }
         }
         pods.addIndex(Self.nodeIndex) { PodFacts($0).nodeName.map { [$0] } ?? [] }
-        for namespaced in [pods, services, endpointSlices, deployments, statefulSets, daemonSets, disruptionBudgets, replicaSets] {
+        for namespaced in [
+            pods, services, endpointSlices, deployments, statefulSets, daemonSets, disruptionBudgets, replicaSets,
+        ] {
             namespaced.addIndex(Self.namespaceIndex) { [$0.namespace ?? ""] }
         }
         endpointSlices.addIndex(EndpointSlicePlan.serviceIndex) { slice in
@@ -99,7 +101,17 @@ extension Informer {
 
 enum StorageTypes {
     static let persistentVolumes = ResourceType(
-        group: "", version: "v1", plural: "persistentvolumes", kind: "PersistentVolume", isNamespaced: false)
+        group: "",
+        version: "v1",
+        plural: "persistentvolumes",
+        kind: "PersistentVolume",
+        isNamespaced: false
+    )
     static let storageClasses = ResourceType(
-        group: "storage.k8s.io", version: "v1", plural: "storageclasses", kind: "StorageClass", isNamespaced: false)
+        group: "storage.k8s.io",
+        version: "v1",
+        plural: "storageclasses",
+        kind: "StorageClass",
+        isNamespaced: false
+    )
 }

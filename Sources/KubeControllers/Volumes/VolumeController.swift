@@ -15,13 +15,18 @@ struct VolumeController: Sendable {
         controller.watch(informers.claims)
         controller.watch(informers.volumes) { event in
             if let claim = event.object["spec", "claimRef"], let name = claim["name"]?.stringValue {
-                return [ObjectKey(namespace: claim["namespace"]?.stringValue, name: name), ObjectKey(name: event.object.name)]
+                return [
+                    ObjectKey(namespace: claim["namespace"]?.stringValue, name: name),
+                    ObjectKey(name: event.object.name),
+                ]
             }
             // A free volume may be what a waiting claim needs.
             return informers.claims.list().filter { $0["spec", "volumeName"] == nil }.map(\.key)
         }
         controller.watch(informers.claims) { event in
-            guard case .deleted(let claim) = event, let volume = claim["spec", "volumeName"]?.stringValue else { return [] }
+            guard case .deleted(let claim) = event, let volume = claim["spec", "volumeName"]?.stringValue else {
+                return []
+            }
             return [ObjectKey(name: volume)]
         }
         return controller
@@ -58,7 +63,11 @@ struct VolumeController: Sendable {
         do {
             let created = try await context.api.create(StorageTypes.persistentVolumes, volume)
             await context.events.record(
-                .normal, reason: "ProvisioningSucceeded", "Successfully provisioned volume \(created.name)", about: claim)
+                .normal,
+                reason: "ProvisioningSucceeded",
+                "Successfully provisioned volume \(created.name)",
+                about: claim
+            )
             return try await bind(claim, created)
         } catch let error as APIError where error.isAlreadyExists {
             return .recheck(after: .milliseconds(200))
@@ -106,8 +115,10 @@ struct VolumeController: Sendable {
             let uid = reference["uid"]?.stringValue
         else { return .settled }
         let claim = try await context.api.find(
-            .persistentVolumeClaims, namespace: reference["namespace"]?.stringValue,
-            name: reference["name"]?.stringValue ?? "")
+            .persistentVolumeClaims,
+            namespace: reference["namespace"]?.stringValue,
+            name: reference["name"]?.stringValue ?? ""
+        )
         guard claim?.uid != uid else { return .settled }
         if volume["spec", "persistentVolumeReclaimPolicy"]?.stringValue == "Delete" {
             try await context.api.deleteIfPresent(StorageTypes.persistentVolumes, key)
@@ -130,14 +141,18 @@ enum VolumePlan {
         let fitting = volumes.filter { volume in
             if volume["spec", "claimRef", "uid"]?.stringValue == claim.uid { return true }
             guard isFreeFor(claim, volume), !volume.isTerminating else { return false }
-            guard volume["spec", "storageClassName"]?.stringValue ?? "" == claim["spec", "storageClassName"]?.stringValue ?? ""
+            guard
+                volume["spec", "storageClassName"]?.stringValue ?? "" == claim["spec", "storageClassName"]?.stringValue
+                    ?? ""
             else { return false }
             guard modes.isSubset(of: volume["spec", "accessModes"]?.stringArray ?? []) else { return false }
             if let selector, let labels = try? LabelSelector(selector), !labels.matches(volume.labels) { return false }
             return size(volume["spec", "capacity", "storage"]) >= wanted
         }
         return fitting.min { left, right in
-            let (leftSize, rightSize) = (size(left["spec", "capacity", "storage"]), size(right["spec", "capacity", "storage"]))
+            let (leftSize, rightSize) = (
+                size(left["spec", "capacity", "storage"]), size(right["spec", "capacity", "storage"])
+            )
             return (leftSize, left.name) < (rightSize, right.name)
         }
     }
@@ -169,7 +184,10 @@ enum VolumePlan {
         ]
         spec["storageClassName"] = claim["spec", "storageClassName"]
         return KubeObject(
-            StorageTypes.persistentVolumes, name: name,
-            annotations: ["pv.kubernetes.io/provisioned-by": VolumeController.provisioner], body: ["spec": .object(spec)])
+            StorageTypes.persistentVolumes,
+            name: name,
+            annotations: ["pv.kubernetes.io/provisioned-by": VolumeController.provisioner],
+            body: ["spec": .object(spec)]
+        )
     }
 }

@@ -60,7 +60,9 @@ package struct Cluster: Sendable {
         if !left.isEmpty { homeless[name] = Set(left) }
     }
 
-    /// Takes the newest state of a pod. Returns true when it gave resources back.
+    /// Takes the newest state of a pod.
+    ///
+    /// Returns true when it gave resources back.
     @discardableResult
     package mutating func upsertPod(_ pod: PodRequirements) -> Bool {
         guard pod.occupies, let node = pod.nodeName else {

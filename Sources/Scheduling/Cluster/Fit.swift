@@ -79,7 +79,9 @@ struct TopologyRules: Sendable {
     }
 
     private static func count(
-        _ term: SpreadTerm, _ pod: PodRequirements, _ cluster: Cluster
+        _ term: SpreadTerm,
+        _ pod: PodRequirements,
+        _ cluster: Cluster
     ) -> (term: SpreadTerm, counts: [String: Int], minimum: Int, countsSelf: Bool) {
         var counts: [String: Int] = [:]
         for node in cluster.nodes where pod.nodes.allows(name: node.name, labels: node.labels) {
@@ -87,7 +89,9 @@ struct TopologyRules: Sendable {
         }
         for placement in cluster.placed.values
         where placement.pod.key.namespace == pod.key.namespace && term.selector.matches(placement.pod.labels) {
-            guard let value = cluster.node(placement.node)?.labels[term.topologyKey], counts[value] != nil else { continue }
+            guard let value = cluster.node(placement.node)?.labels[term.topologyKey], counts[value] != nil else {
+                continue
+            }
             counts[value, default: 0] += 1
         }
         return (term, counts, counts.values.min() ?? 0, term.selector.matches(pod.labels))

@@ -105,14 +105,18 @@ struct HostPort: Sendable, Hashable {
 
     static func all(inPodSpec spec: JSON?) -> [HostPort] {
         let onHost = spec?["hostNetwork"]?.boolValue ?? false
-        let sidecars = (spec?["initContainers"]?.arrayValue ?? []).filter { $0["restartPolicy"]?.stringValue == "Always" }
+        let sidecars = (spec?["initContainers"]?.arrayValue ?? []).filter {
+            $0["restartPolicy"]?.stringValue == "Always"
+        }
         return ((spec?["containers"]?.arrayValue ?? []) + sidecars).flatMap { container in
             (container["ports"]?.arrayValue ?? []).compactMap { port -> HostPort? in
                 let number = port["hostPort"]?.intValue ?? (onHost ? port["containerPort"]?.intValue : nil) ?? 0
                 guard number > 0 else { return nil }
                 return HostPort(
-                    address: port["hostIP"]?.stringValue ?? "", transport: port["protocol"]?.stringValue ?? "TCP",
-                    port: number)
+                    address: port["hostIP"]?.stringValue ?? "",
+                    transport: port["protocol"]?.stringValue ?? "TCP",
+                    port: number
+                )
             }
         }
     }

@@ -38,9 +38,11 @@ enum ScoringPolicy: Sendable {
 extension Cluster {
     /// Finds a node for `pod`; changes nothing but where the next search starts.
     ///
-    /// - Parameter candidates: node positions to look at, as `staticCandidates` gave them; nil looks at all.
+    /// - `candidates`: node positions to look at, as `staticCandidates` gave them; nil looks at all.
     mutating func place(
-        _ pod: PodRequirements, policy: ScoringPolicy, candidates: [Int]? = nil
+        _ pod: PodRequirements,
+        policy: ScoringPolicy,
+        candidates: [Int]? = nil
     ) -> PlacementDecision {
         let rules = TopologyRules(pod, in: self)
         let count = candidates?.count ?? nodes.count
@@ -106,7 +108,9 @@ extension NodeState {
         case .pack:
             score = (cpu + memory) / 2
             // Nodes with devices that the pod does not ask for are kept for pods that do.
-            for (name, amount) in allocatable.extended where amount > 0 && pod.requests.extended[name] == nil { score -= 50 }
+            for (name, amount) in allocatable.extended where amount > 0 && pod.requests.extended[name] == nil {
+                score -= 50
+            }
             for (name, amount) in pod.requests.extended {
                 score += NodeState.share((used.extended[name] ?? 0) + amount, of: allocatable.extended[name] ?? 0)
             }

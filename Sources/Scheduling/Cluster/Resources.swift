@@ -12,7 +12,8 @@ package struct Resources: Sendable, Hashable {
     /// Everything else by name (`nvidia.com/gpu`, `hugepages-2Mi`).
     package var extended: [String: Int] = [:]
 
-    package init(cpu: Int = 0, memory: Int = 0, ephemeralStorage: Int = 0, pods: Int = 0, extended: [String: Int] = [:]) {
+    package init(cpu: Int = 0, memory: Int = 0, ephemeralStorage: Int = 0, pods: Int = 0, extended: [String: Int] = [:])
+    {
         self.cpu = cpu
         self.memory = memory
         self.ephemeralStorage = ephemeralStorage
@@ -107,8 +108,12 @@ package struct Resources: Sendable, Hashable {
     package func scaled(by factor: Double) -> Resources {
         func scale(_ amount: Int) -> Int { Int(Double(amount) * factor) }
         return Resources(
-            cpu: scale(cpu), memory: scale(memory), ephemeralStorage: scale(ephemeralStorage), pods: scale(pods),
-            extended: extended.mapValues(scale))
+            cpu: scale(cpu),
+            memory: scale(memory),
+            ephemeralStorage: scale(ephemeralStorage),
+            pods: scale(pods),
+            extended: extended.mapValues(scale)
+        )
     }
 
     /// True when no asked amount exceeds what `free` has; resources that are not asked for do not count.
@@ -148,7 +153,9 @@ extension Resources {
     /// amount given for the pod as a whole replaces the sum. Source: KEP 753, KEP 2837.
     package static func requests(ofPodSpec spec: JSON?) -> Resources {
         var total = Resources()
-        for container in spec?["containers"]?.arrayValue ?? [] { total += Resources(container["resources"]?["requests"]) }
+        for container in spec?["containers"]?.arrayValue ?? [] {
+            total += Resources(container["resources"]?["requests"])
+        }
         var sidecars = Resources()
         var initial = Resources()
         for container in spec?["initContainers"]?.arrayValue ?? [] {

@@ -14,13 +14,22 @@ struct SchedulingWriter: Sendable {
         binding["metadata", "uid"] = .string(pod.uid)
         binding["target"] = ["apiVersion": "v1", "kind": "Node", "name": .string(node)]
         _ = try await api.create(
-            .pods, namespace: pod.key.namespace, name: pod.key.name, subresource: "binding", object: binding,
-            options: WriteOptions(fieldManager: schedulerName))
+            .pods,
+            namespace: pod.key.namespace,
+            name: pod.key.name,
+            subresource: "binding",
+            object: binding,
+            options: WriteOptions(fieldManager: schedulerName)
+        )
     }
 
     func recordScheduled(_ pod: PodRequirements, on node: String) async {
         await events.record(
-            .normal, reason: "Scheduled", "Successfully assigned \(pod.key) to \(node)", about: reference(pod))
+            .normal,
+            reason: "Scheduled",
+            "Successfully assigned \(pod.key) to \(node)",
+            about: reference(pod)
+        )
     }
 
     /// Sets PodScheduled=False with the reason, and says so in an event; nothing is written when the pod says it already.
@@ -41,8 +50,12 @@ struct SchedulingWriter: Sendable {
             "lastProbeTime": .null, "lastTransitionTime": wasFalse ? condition?["lastTransitionTime"] ?? now : now,
         ]
         try await api.patch(
-            .pods, pod.key, subresource: "status", .strategic(["status": ["conditions": .array([changed])]]),
-            options: WriteOptions(fieldManager: schedulerName))
+            .pods,
+            pod.key,
+            subresource: "status",
+            .strategic(["status": ["conditions": .array([changed])]]),
+            options: WriteOptions(fieldManager: schedulerName)
+        )
         if let eventReason {
             await events.record(.warning, reason: eventReason, message, about: present)
         }

@@ -11,11 +11,13 @@ package struct DefaultScheduler: Sendable {
     /// To run; contains the informers unless they were handed in.
     package let services: [any Service]
 
-    /// - Parameters:
-    ///   - pods: an informer of all pods that somebody else runs; nil makes one.
-    ///   - nodes: likewise for nodes.
+    /// - `pods`: an informer of all pods that somebody else runs; nil makes one.
+    /// - `nodes`: likewise for nodes.
     package init(
-        api: any ResourceAPI, logger: Logger, schedulerName: String = "default-scheduler", pods: Informer? = nil,
+        api: any ResourceAPI,
+        logger: Logger,
+        schedulerName: String = "default-scheduler",
+        pods: Informer? = nil,
         nodes: Informer? = nil
     ) {
         let podInformer = pods ?? Informer(api: api, type: .pods, logger: logger)
@@ -61,8 +63,10 @@ final class SchedulerLoop: Service {
 
     init(api: any ResourceAPI, logger: Logger, schedulerName: String) {
         writer = SchedulingWriter(
-            api: api, events: EventRecorder(api: api, component: schedulerName, logger: logger),
-            schedulerName: schedulerName)
+            api: api,
+            events: EventRecorder(api: api, component: schedulerName, logger: logger),
+            schedulerName: schedulerName
+        )
         self.logger = logger
         self.schedulerName = schedulerName
     }
@@ -72,7 +76,11 @@ final class SchedulerLoop: Service {
             if case .deleted(let pod) = event { self?.post(.podGone(pod.key)) } else { self?.post(.pod(event.object)) }
         }
         nodes.onEvent { [weak self] event in
-            if case .deleted(let node) = event { self?.post(.nodeGone(node.name)) } else { self?.post(.node(event.object)) }
+            if case .deleted(let node) = event {
+                self?.post(.nodeGone(node.name))
+            } else {
+                self?.post(.node(event.object))
+            }
         }
     }
 
@@ -138,11 +146,18 @@ final class SchedulerLoop: Service {
                 await writer.recordScheduled(pod, on: node)
             case .unschedulable(let pod, let why):
                 try await writer.explain(
-                    pod, reason: "Unschedulable", message: why.message, eventReason: "FailedScheduling")
+                    pod,
+                    reason: "Unschedulable",
+                    message: why.message,
+                    eventReason: "FailedScheduling"
+                )
             case .gated(let pod):
                 try await writer.explain(
-                    pod, reason: "SchedulingGated",
-                    message: "Scheduling is blocked due to non-empty scheduling gates", eventReason: nil)
+                    pod,
+                    reason: "SchedulingGated",
+                    message: "Scheduling is blocked due to non-empty scheduling gates",
+                    eventReason: nil
+                )
             }
         } catch {
             logger.debug("decision not written", metadata: ["error": "\(error)"])

@@ -77,7 +77,9 @@ struct SchedulerState: Sendable {
     /// Makes parked pods ready whose time has come; returns when to call again.
     mutating func wake(now: Double) -> Double? { queue.wake(now: now) }
 
-    /// Decides about the next ready pod, or nil when none is ready. A placement is assumed at once.
+    /// Decides about the next ready pod, or nil when none is ready.
+    ///
+    /// A placement is assumed at once.
     mutating func decide(now: Double) -> Decision? {
         if let pod = newlyGated.popLast() { return .gated(pod) }
         guard let entry = queue.next() else { return nil }

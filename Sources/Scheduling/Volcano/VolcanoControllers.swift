@@ -17,16 +17,29 @@ package struct VolcanoControllers: Sendable {
         let queues = informer(VolcanoNames.queues)
         let commands = informer(VolcanoNames.commands)
         let jobController = VolcanoJobController(
-            api: api, logger: logger, jobs: jobs, pods: pods, groups: groups, queues: queues, commands: commands)
+            api: api,
+            logger: logger,
+            jobs: jobs,
+            pods: pods,
+            groups: groups,
+            queues: queues,
+            commands: commands
+        )
         let queueController = VolcanoQueueController(
-            api: api, logger: logger, queues: queues, groups: groups, commands: commands)
+            api: api,
+            logger: logger,
+            queues: queues,
+            groups: groups,
+            commands: commands
+        )
         let queueLoop = queueController.makeController()
         // Jobs without a queue need it, so it is looked at once also when no event names it.
         queueLoop.queue.add(ObjectKey(name: VolcanoNames.defaultQueue))
         services = [
             ControllerManager(
                 informers: [jobs, pods, groups, queues, commands],
-                controllers: [jobController.makeController(), queueLoop])
+                controllers: [jobController.makeController(), queueLoop]
+            )
         ]
     }
 }

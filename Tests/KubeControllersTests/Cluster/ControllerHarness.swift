@@ -15,7 +15,9 @@ struct ControllerHarness: Sendable {
 
     /// Runs `body` and ends everything whatever comes.
     static func run(
-        nodes: [KubeObject] = [.node("n1")], withVolcano: Bool = false, volumeFolder: String? = nil,
+        nodes: [KubeObject] = [.node("n1")],
+        withVolcano: Bool = false,
+        volumeFolder: String? = nil,
         _ body: (ControllerHarness) async throws -> Void
     ) async throws {
         let store = try KubeStore.ObjectStore(path: nil)
@@ -24,12 +26,21 @@ struct ControllerHarness: Sendable {
         var logger = Logger(label: "controllers-test")
         logger.logLevel = .error
         for node in nodes { try await register(node, registry) }
-        if withVolcano { for definition in VolcanoCRDs.all { try await registry.create(.customResourceDefinitions, definition) } }
+        if withVolcano {
+            for definition in VolcanoCRDs.all { try await registry.create(.customResourceDefinitions, definition) }
+        }
         let controllers = KubeControllers(
-            api: registry, logger: logger,
+            api: registry,
+            logger: logger,
             configuration: .init(rootCAPEM: "PEM", loadBalancerAddresses: ["10.1.0.1"], volumeFolder: volumeFolder),
-            kinds: { registry.kinds.filter { $0.verbs.contains("list") && $0.verbs.contains("delete") }.map(\.type) })
-        let scheduler = DefaultScheduler(api: registry, logger: logger, pods: controllers.pods, nodes: controllers.nodes)
+            kinds: { registry.kinds.filter { $0.verbs.contains("list") && $0.verbs.contains("delete") }.map(\.type) }
+        )
+        let scheduler = DefaultScheduler(
+            api: registry,
+            logger: logger,
+            pods: controllers.pods,
+            nodes: controllers.nodes
+        )
         var services: [any Service] = controllers.services + scheduler.services
         if withVolcano {
             services += VolcanoControllers(api: registry, logger: logger).services
@@ -80,7 +91,10 @@ struct PretendAgent: Sendable {
             guard var pod = pods.get(key), PodFacts(pod).nodeName != nil else { return .settled }
             if pod.isTerminating {
                 try await api.deleteIfPresent(
-                    .pods, key, options: DeleteOptions(gracePeriodSeconds: 0, preconditionUID: pod.uid))
+                    .pods,
+                    key,
+                    options: DeleteOptions(gracePeriodSeconds: 0, preconditionUID: pod.uid)
+                )
                 return .settled
             }
             guard PodFacts(pod).phase == "Pending" else { return .settled }
@@ -90,7 +104,13 @@ struct PretendAgent: Sendable {
             pod["status", "podIPs"] = [["ip": pod["status", "podIP"] ?? ""]]
             var conditions = ConditionList(pod["status", "conditions"])
             for type in ["Ready", "ContainersReady"] {
-                conditions.set(type, end == nil ? "True" : "False", reason: "", message: "", now: "2024-05-01T10:00:00Z")
+                conditions.set(
+                    type,
+                    end == nil ? "True" : "False",
+                    reason: "",
+                    message: "",
+                    now: "2024-05-01T10:00:00Z"
+                )
             }
             pod["status", "conditions"] = conditions.json
             try await api.updateStatus(.pods, pod)

@@ -7,7 +7,13 @@ import TestSupport
 @testable import KubeControllers
 
 @Suite struct VolcanoClusterTests {
-    private func job(_ name: String, replicas: Int, cpu: String, ends: String? = nil, policies: [JSON] = []) -> KubeObject {
+    private func job(
+        _ name: String,
+        replicas: Int,
+        cpu: String,
+        ends: String? = nil,
+        policies: [JSON] = []
+    ) -> KubeObject {
         let container: JSON = ["name": "main", "image": "busybox", "resources": ["requests": ["cpu": .string(cpu)]]]
         var template: JSON = ["spec": ["containers": [container], "restartPolicy": "Never"]]
         if let ends { template["metadata"] = ["labels": ["test/ends": .string(ends)]] }
@@ -18,7 +24,8 @@ import TestSupport
     }
 
     private func phase(_ cluster: ControllerHarness, _ name: String) async throws -> String? {
-        try await cluster.api.get(VolcanoNames.jobs, namespace: "default", name: name)["status", "state", "phase"]?.stringValue
+        try await cluster.api.get(VolcanoNames.jobs, namespace: "default", name: name)["status", "state", "phase"]?
+            .stringValue
     }
 
     @Test(.timeLimit(.minutes(1))) func `A gang runs as a whole and completes`() async throws {
@@ -33,7 +40,8 @@ import TestSupport
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func `A gang that does not fit waits as a whole, says why, and starts when there is room`() async throws {
+    @Test(.timeLimit(.minutes(1)))
+    func `A gang that does not fit waits as a whole, says why, and starts when there is room`() async throws {
         try await ControllerHarness.run(nodes: [.node("n1", cpu: "4")], withVolcano: true) { cluster in
             try await cluster.api.create(VolcanoNames.jobs, job("first", replicas: 3, cpu: "1"))
             try await cluster.wait("the first runs") { try await phase(cluster, "first") == "Running" }
@@ -47,7 +55,11 @@ import TestSupport
             let placed = try await cluster.pods().filter { $0.name.hasPrefix("second") && PodFacts($0).nodeName != nil }
             #expect(placed.isEmpty)
             try await cluster.api.delete(
-                VolcanoNames.jobs, namespace: "default", name: "first", options: DeleteOptions(propagation: .background))
+                VolcanoNames.jobs,
+                namespace: "default",
+                name: "first",
+                options: DeleteOptions(propagation: .background)
+            )
             try await cluster.wait("the second runs") { try await phase(cluster, "second") == "Running" }
         }
     }
@@ -56,7 +68,9 @@ import TestSupport
         try await ControllerHarness.run(withVolcano: true) { cluster in
             let policy: JSON = ["event": "PodFailed", "action": "RestartJob"]
             try await cluster.api.create(
-                VolcanoNames.jobs, job("flaky", replicas: 1, cpu: "1", ends: "Failed", policies: [policy]))
+                VolcanoNames.jobs,
+                job("flaky", replicas: 1, cpu: "1", ends: "Failed", policies: [policy])
+            )
             try await cluster.wait("the job fails") { try await phase(cluster, "flaky") == "Failed" }
             let job = try await cluster.api.get(VolcanoNames.jobs, namespace: "default", name: "flaky")
             #expect(job["status", "state", "reason"] == "MaxRetryReached")
@@ -76,8 +90,12 @@ import TestSupport
                 try await cluster.api.create(
                     VolcanoNames.commands,
                     KubeObject(
-                        VolcanoNames.commands, namespace: "default", name: action.lowercased(),
-                        body: ["action": .string(action), "target": target]))
+                        VolcanoNames.commands,
+                        namespace: "default",
+                        name: action.lowercased(),
+                        body: ["action": .string(action), "target": target]
+                    )
+                )
             }
             try await command("AbortJob")
             try await cluster.wait("the job is aborted") { try await phase(cluster, "long") == "Aborted" }

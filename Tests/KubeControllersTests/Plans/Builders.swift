@@ -13,7 +13,11 @@ func owned(_ object: KubeObject, uid: String? = nil, created: String = "2024-05-
 }
 
 func workload(
-    _ type: ResourceType, _ name: String, replicas: Int? = nil, image: String = "v1", labels: [String: String] = ["app": "a"],
+    _ type: ResourceType,
+    _ name: String,
+    replicas: Int? = nil,
+    image: String = "v1",
+    labels: [String: String] = ["app": "a"],
     more: [String: JSON] = [:]
 ) -> KubeObject {
     let template: JSON = [
@@ -26,8 +30,14 @@ func workload(
 }
 
 func runningPod(
-    _ name: String, labels: [String: String] = ["app": "a"], node: String? = "n1", phase: String = "Running",
-    isReady: Bool = true, isTerminating: Bool = false, created: String = "2024-05-01T10:00:00Z", ip: String? = "10.0.0.1"
+    _ name: String,
+    labels: [String: String] = ["app": "a"],
+    node: String? = "n1",
+    phase: String = "Running",
+    isReady: Bool = true,
+    isTerminating: Bool = false,
+    created: String = "2024-05-01T10:00:00Z",
+    ip: String? = "10.0.0.1"
 ) -> KubeObject {
     var spec: [String: JSON] = ["containers": [["name": "main", "image": "v1"]]]
     spec["nodeName"] = node.map(JSON.string)
@@ -38,8 +48,14 @@ func runningPod(
     ]
     var pod = owned(
         KubeObject(
-            .pods, namespace: "default", name: name, labels: labels,
-            body: ["spec": .object(spec), "status": .object(status)]), created: created)
+            .pods,
+            namespace: "default",
+            name: name,
+            labels: labels,
+            body: ["spec": .object(spec), "status": .object(status)]
+        ),
+        created: created
+    )
     if isTerminating { pod["metadata", "deletionTimestamp"] = "2024-05-01T10:05:00Z" }
     return pod
 }

@@ -5,8 +5,14 @@ import Testing
 
 @Suite struct DeploymentPlanTests {
     private func replicaSet(
-        _ deployment: KubeObject, _ name: String, replicas: Int, available: Int? = nil, image: String = "v1",
-        revision: Int = 1, desired: Int? = nil, created: String = "2024-05-01T10:00:00Z"
+        _ deployment: KubeObject,
+        _ name: String,
+        replicas: Int,
+        available: Int? = nil,
+        image: String = "v1",
+        revision: Int = 1,
+        desired: Int? = nil,
+        created: String = "2024-05-01T10:00:00Z"
     ) -> KubeObject {
         var set = workload(.replicaSets, name, replicas: replicas, image: image)
         set["metadata", "creationTimestamp"] = .string(created)
@@ -16,7 +22,10 @@ import Testing
             DeploymentNames.maxReplicas: "\(count + 1)",
         ]
         let up = available ?? replicas
-        set["status"] = ["replicas": JSON(replicas), "availableReplicas": JSON(up), "readyReplicas": JSON(up), "observedGeneration": 1]
+        set["status"] = [
+            "replicas": JSON(replicas), "availableReplicas": JSON(up), "readyReplicas": JSON(up),
+            "observedGeneration": 1,
+        ]
         return set
     }
 
@@ -39,7 +48,13 @@ import Testing
     }
 
     @Test func `A rolling update surges first, then takes the old down as the new become available`() {
-        let deployment = workload(.deployments, "web", replicas: 4, image: "v2", more: strategy(surge: 1, unavailable: 1))
+        let deployment = workload(
+            .deployments,
+            "web",
+            replicas: 4,
+            image: "v2",
+            more: strategy(surge: 1, unavailable: 1)
+        )
         let old = replicaSet(deployment, "old", replicas: 4)
         let first = DeploymentPlan(deployment: deployment, replicaSets: [old], hasOldPods: false)
         #expect(first.create?.wantedReplicas == 1)
@@ -49,13 +64,30 @@ import Testing
         #expect(sizes(second) == ["old": 3])
         let ready = replicaSet(deployment, "new", replicas: 2, available: 2, image: "v2", revision: 2)
         let third = DeploymentPlan(
-            deployment: deployment, replicaSets: [replicaSet(deployment, "old", replicas: 3), ready], hasOldPods: false)
+            deployment: deployment,
+            replicaSets: [replicaSet(deployment, "old", replicas: 3), ready],
+            hasOldPods: false
+        )
         #expect(sizes(third) == ["old": 1])
     }
 
     @Test func `Old pods that never became available go first`() {
-        let deployment = workload(.deployments, "web", replicas: 4, image: "v3", more: strategy(surge: 1, unavailable: 0))
-        let broken = replicaSet(deployment, "broken", replicas: 1, available: 0, image: "v2", revision: 2, created: "2024-05-01T11:00:00Z")
+        let deployment = workload(
+            .deployments,
+            "web",
+            replicas: 4,
+            image: "v3",
+            more: strategy(surge: 1, unavailable: 0)
+        )
+        let broken = replicaSet(
+            deployment,
+            "broken",
+            replicas: 1,
+            available: 0,
+            image: "v2",
+            revision: 2,
+            created: "2024-05-01T11:00:00Z"
+        )
         let old = replicaSet(deployment, "old", replicas: 4)
         let new = replicaSet(deployment, "new", replicas: 0, image: "v3", revision: 3, created: "2024-05-01T12:00:00Z")
         let plan = DeploymentPlan(deployment: deployment, replicaSets: [broken, old, new], hasOldPods: false)
@@ -63,13 +95,21 @@ import Testing
     }
 
     @Test func `Recreate waits for the last old pod`() {
-        let deployment = workload(.deployments, "web", replicas: 2, image: "v2", more: ["strategy": ["type": "Recreate"]])
+        let deployment = workload(
+            .deployments,
+            "web",
+            replicas: 2,
+            image: "v2",
+            more: ["strategy": ["type": "Recreate"]]
+        )
         let old = replicaSet(deployment, "old", replicas: 2)
         let first = DeploymentPlan(deployment: deployment, replicaSets: [old], hasOldPods: true)
         #expect(sizes(first) == ["old": 0] && first.create == nil)
         let empty = replicaSet(deployment, "old", replicas: 0)
         #expect(DeploymentPlan(deployment: deployment, replicaSets: [empty], hasOldPods: true).create == nil)
-        #expect(DeploymentPlan(deployment: deployment, replicaSets: [empty], hasOldPods: false).create?.wantedReplicas == 2)
+        #expect(
+            DeploymentPlan(deployment: deployment, replicaSets: [empty], hasOldPods: false).create?.wantedReplicas == 2
+        )
     }
 
     @Test func `Going back to an old template takes its replica set up again with a new revision`() {
@@ -84,9 +124,24 @@ import Testing
     }
 
     @Test func `Scaling in the middle of a rollout is spread by size`() {
-        let deployment = workload(.deployments, "web", replicas: 20, image: "v2", more: strategy(surge: 0, unavailable: 1))
+        let deployment = workload(
+            .deployments,
+            "web",
+            replicas: 20,
+            image: "v2",
+            more: strategy(surge: 0, unavailable: 1)
+        )
         let old = replicaSet(deployment, "old", replicas: 8, desired: 10)
-        let new = replicaSet(deployment, "new", replicas: 2, available: 1, image: "v2", revision: 2, desired: 10, created: "2024-05-01T11:00:00Z")
+        let new = replicaSet(
+            deployment,
+            "new",
+            replicas: 2,
+            available: 1,
+            image: "v2",
+            revision: 2,
+            desired: 10,
+            created: "2024-05-01T11:00:00Z"
+        )
         let plan = DeploymentPlan(deployment: deployment, replicaSets: [old, new], hasOldPods: false)
         #expect(sizes(plan).values.reduce(0, +) == 20)
         #expect((sizes(plan)["old"] ?? 0) > (sizes(plan)["new"] ?? 0))
@@ -112,7 +167,12 @@ import Testing
         let deployment = workload(.deployments, "web", replicas: 1, more: ["progressDeadlineSeconds": 60])
         let waiting = replicaSet(deployment, "new", replicas: 1, available: 0)
         let created = DeploymentStatus(
-            deployment: deployment, replicaSets: [waiting], step: .created("new"), collisionCount: nil, now: testNow)
+            deployment: deployment,
+            replicaSets: [waiting],
+            step: .created("new"),
+            collisionCount: nil,
+            now: testNow
+        )
         let conditions = ConditionList(created.status["conditions"])
         #expect(conditions["Progressing"]?["reason"] == "NewReplicaSetCreated")
         #expect(conditions.status("Available") == "False")
@@ -120,13 +180,22 @@ import Testing
         var later = deployment
         later["status"] = created.status
         let late = DeploymentStatus(
-            deployment: later, replicaSets: [waiting], step: .none, collisionCount: nil, now: testNow + 61)
+            deployment: later,
+            replicaSets: [waiting],
+            step: .none,
+            collisionCount: nil,
+            now: testNow + 61
+        )
         let progressing = ConditionList(late.status["conditions"])["Progressing"]
         #expect(progressing?["reason"] == "ProgressDeadlineExceeded" && progressing?["status"] == "False")
         later["status"] = late.status
         let done = DeploymentStatus(
-            deployment: later, replicaSets: [replicaSet(deployment, "new", replicas: 1)], step: .none,
-            collisionCount: nil, now: testNow + 62)
+            deployment: later,
+            replicaSets: [replicaSet(deployment, "new", replicas: 1)],
+            step: .none,
+            collisionCount: nil,
+            now: testNow + 62
+        )
         let complete = ConditionList(done.status["conditions"])["Progressing"]
         #expect(complete?["reason"] == "NewReplicaSetAvailable")
         #expect(done.status["availableReplicas"] == 1 && done.secondsToDeadline == nil)

@@ -10,8 +10,21 @@ import Testing
         return job
     }
 
-    private func pod(_ name: String, _ phase: String, index: Int? = nil, exitCode: Int? = nil, isTracked: Bool = true, isTerminating: Bool = false) -> KubeObject {
-        var pod = runningPod(name, labels: ["job-name": "work"], phase: phase, isReady: phase == "Running", isTerminating: isTerminating)
+    private func pod(
+        _ name: String,
+        _ phase: String,
+        index: Int? = nil,
+        exitCode: Int? = nil,
+        isTracked: Bool = true,
+        isTerminating: Bool = false
+    ) -> KubeObject {
+        var pod = runningPod(
+            name,
+            labels: ["job-name": "work"],
+            phase: phase,
+            isReady: phase == "Running",
+            isTerminating: isTerminating
+        )
         if isTracked { pod.finalizers = [JobNames.finalizer] }
         if let index { pod.annotations = [JobNames.index: "\(index)"] }
         if let exitCode {
@@ -28,7 +41,10 @@ import Testing
         #expect(plan.create.count == 2)
         #expect(plan.status["active"] == 1 && plan.status["startTime"] != nil)
         let late = JobPlan(
-            job: job(["completions": 5, "parallelism": 3], status: ["succeeded": 4]), pods: [], now: testNow)
+            job: job(["completions": 5, "parallelism": 3], status: ["succeeded": 4]),
+            pods: [],
+            now: testNow
+        )
         #expect(late.create.count == 1)
     }
 
@@ -47,7 +63,10 @@ import Testing
 
     @Test func `The job completes when enough succeeded and nothing runs`() {
         let plan = JobPlan(
-            job: job(["completions": 1, "parallelism": 1], status: ["succeeded": 1]), pods: [], now: testNow)
+            job: job(["completions": 1, "parallelism": 1], status: ["succeeded": 1]),
+            pods: [],
+            now: testNow
+        )
         #expect(conditions(plan).isTrue("Complete") && conditions(plan).isTrue("SuccessCriteriaMet"))
         #expect(plan.status["completionTime"] != nil)
     }
@@ -55,7 +74,9 @@ import Testing
     @Test func `Too many failures fail the job and stop what runs`() {
         let plan = JobPlan(
             job: job(["parallelism": 2, "completions": 2, "backoffLimit": 1], status: ["failed": 2]),
-            pods: [pod("a", "Running")], now: testNow)
+            pods: [pod("a", "Running")],
+            now: testNow
+        )
         #expect(conditions(plan).isTrue("FailureTarget") && !conditions(plan).isTrue("Failed"))
         #expect(plan.delete.map(\.name) == ["a"] && plan.create.isEmpty)
         let ended = JobPlan(job: job(["backoffLimit": 1], status: plan.status), pods: [], now: testNow)
@@ -64,7 +85,11 @@ import Testing
 
     @Test func `Indexes are made in order, and each succeeds once`() {
         let spec: [String: JSON] = ["completions": 4, "parallelism": 2, "completionMode": "Indexed"]
-        let plan = JobPlan(job: job(spec), pods: [pod("a", "Succeeded", index: 0), pod("b", "Running", index: 1)], now: testNow)
+        let plan = JobPlan(
+            job: job(spec),
+            pods: [pod("a", "Succeeded", index: 0), pod("b", "Running", index: 1)],
+            now: testNow
+        )
         #expect(plan.create == [2])
         #expect(plan.status["completedIndexes"] == "0")
         #expect(IndexSet(parsing: "0-2,5,7,8").text == "0-2,5,7,8")
@@ -81,12 +106,16 @@ import Testing
     @Test func `The deadline ends the job`() {
         let start = Timestamp.text(seconds: testNow - 30)
         let plan = JobPlan(
-            job: job(["activeDeadlineSeconds": 20], status: ["startTime": .string(start)]), pods: [pod("a", "Running")],
-            now: testNow)
+            job: job(["activeDeadlineSeconds": 20], status: ["startTime": .string(start)]),
+            pods: [pod("a", "Running")],
+            now: testNow
+        )
         #expect(conditions(plan)["FailureTarget"]?["reason"] == "DeadlineExceeded")
         let early = JobPlan(
-            job: job(["activeDeadlineSeconds": 50], status: ["startTime": .string(start)]), pods: [pod("a", "Running")],
-            now: testNow)
+            job: job(["activeDeadlineSeconds": 50], status: ["startTime": .string(start)]),
+            pods: [pod("a", "Running")],
+            now: testNow
+        )
         #expect(early.recheck == 20)
     }
 

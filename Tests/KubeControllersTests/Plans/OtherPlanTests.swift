@@ -6,8 +6,12 @@ import Testing
 @Suite struct EndpointSlicePlanTests {
     private let service = owned(
         KubeObject(
-            .services, namespace: "default", name: "web",
-            body: ["spec": ["selector": ["app": "a"], "ports": [["name": "http", "port": 80, "targetPort": 8080]]]]))
+            .services,
+            namespace: "default",
+            name: "web",
+            body: ["spec": ["selector": ["app": "a"], "ports": [["name": "http", "port": 80, "targetPort": 8080]]]]
+        )
+    )
 
     private func backends(_ pods: [KubeObject]) -> [ServiceBackend] {
         ServiceBackend.all(of: service, pods: pods, nodes: ["n1"])
@@ -18,12 +22,17 @@ import Testing
             service: service,
             backends: backends([
                 runningPod("ready"), runningPod("starting", isReady: false), runningPod("leaving", isTerminating: true),
-                runningPod("done", phase: "Succeeded"), runningPod("lost", node: "n9"), runningPod("no-address", ip: nil),
-            ]), existing: [], zones: [:])
+                runningPod("done", phase: "Succeeded"), runningPod("lost", node: "n9"),
+                runningPod("no-address", ip: nil),
+            ]),
+            existing: [],
+            zones: [:]
+        )
         let endpoints = plan.create.first?["endpoints"]?.arrayValue ?? []
         let states = Dictionary(
             endpoints.map { ($0["targetRef"]?["name"]?.stringValue ?? "", $0["conditions"]) },
-            uniquingKeysWith: { first, _ in first })
+            uniquingKeysWith: { first, _ in first }
+        )
         #expect(states.count == 3)
         #expect(states["ready"] == ["ready": true, "serving": true, "terminating": false])
         #expect(states["starting"] == ["ready": false, "serving": false, "terminating": false])
@@ -39,7 +48,12 @@ import Testing
         let again = EndpointSlicePlan(service: service, backends: [], existing: [made], zones: [:])
         #expect(again == EndpointSlicePlan(service: service, backends: [], existing: [made], zones: [:]))
         #expect(again.create.isEmpty && again.update.isEmpty && again.delete.isEmpty)
-        let filled = EndpointSlicePlan(service: service, backends: backends([runningPod("a")]), existing: [made], zones: [:])
+        let filled = EndpointSlicePlan(
+            service: service,
+            backends: backends([runningPod("a")]),
+            existing: [made],
+            zones: [:]
+        )
         #expect(filled.create.isEmpty && filled.update.count == 1)
     }
 
@@ -49,13 +63,19 @@ import Testing
         #expect(plan.create.map { $0["endpoints"]?.arrayValue?.count } == [100, 50])
         let slices = plan.create.enumerated().map { owned($0.element, uid: "s\($0.offset)") }
         let less = EndpointSlicePlan(
-            service: service, backends: backends(Array(many.dropLast())), existing: slices, zones: [:])
+            service: service,
+            backends: backends(Array(many.dropLast())),
+            existing: slices,
+            zones: [:]
+        )
         #expect(less.update.count == 1 && less.create.isEmpty && less.delete.isEmpty)
     }
 
     @Test func `Endpoints part ready from not ready`() {
         let subsets = EndpointsPlan.subsets(
-            of: service, backends: backends([runningPod("a"), runningPod("b", isReady: false, ip: "10.0.0.2")]))
+            of: service,
+            backends: backends([runningPod("a"), runningPod("b", isReady: false, ip: "10.0.0.2")])
+        )
         #expect(subsets[0]?["addresses"]?.arrayValue?.count == 1)
         #expect(subsets[0]?["notReadyAddresses"]?[0]?["ip"] == "10.0.0.2")
         #expect(subsets[0]?["ports"]?[0]?["name"] == "http")
@@ -63,7 +83,12 @@ import Testing
 }
 
 @Suite struct GarbageTests {
-    private func object(_ name: String, owner: OwnerReference? = nil, finalizers: [String] = [], isTerminating: Bool = false) -> KubeObject {
+    private func object(
+        _ name: String,
+        owner: OwnerReference? = nil,
+        finalizers: [String] = [],
+        isTerminating: Bool = false
+    ) -> KubeObject {
         var object = owned(KubeObject(.configMaps, namespace: "default", name: name))
         if let owner { object.ownerReferences = [owner] }
         object.finalizers = finalizers
@@ -89,7 +114,10 @@ import Testing
         let owner = object("owner")
         _ = graph.upsert(.configMaps, owner)
         _ = graph.upsert(.configMaps, object("child", owner: owner.controllerReference()))
-        let waiting = graph.upsert(.configMaps, object("owner", finalizers: ["foregroundDeletion"], isTerminating: true))
+        let waiting = graph.upsert(
+            .configMaps,
+            object("owner", finalizers: ["foregroundDeletion"], isTerminating: true)
+        )
         #expect(waiting == ["uid-owner"])
         let done = graph.remove(uid: "uid-child")
         #expect(done == ["uid-owner"])
@@ -109,8 +137,12 @@ import Testing
         let child = object("child", owner: owner)
         func judge(_ present: Int, _ absent: Int, _ waiting: Int, dependents: Bool = false) -> GarbageVerdict {
             .judge(
-                child, present: Array(repeating: owner, count: present), absent: Array(repeating: owner, count: absent),
-                waiting: Array(repeating: owner, count: waiting), hasDependents: dependents)
+                child,
+                present: Array(repeating: owner, count: present),
+                absent: Array(repeating: owner, count: absent),
+                waiting: Array(repeating: owner, count: waiting),
+                hasDependents: dependents
+            )
         }
         #expect(judge(0, 0, 0) == .keep)
         #expect(judge(1, 0, 0) == .keep)
@@ -121,11 +153,23 @@ import Testing
 }
 
 @Suite struct NodeAndDaemonTests {
-    private func node(_ name: String, ready: String = "True", taints: [JSON] = [], labels: [String: String] = [:]) -> KubeObject {
+    private func node(
+        _ name: String,
+        ready: String = "True",
+        taints: [JSON] = [],
+        labels: [String: String] = [:]
+    ) -> KubeObject {
         owned(
             KubeObject(
-                .nodes, name: name, labels: labels,
-                body: ["spec": ["taints": .array(taints)], "status": ["conditions": [["type": "Ready", "status": .string(ready)]]]]))
+                .nodes,
+                name: name,
+                labels: labels,
+                body: [
+                    "spec": ["taints": .array(taints)],
+                    "status": ["conditions": [["type": "Ready", "status": .string(ready)]]],
+                ]
+            )
+        )
     }
 
     @Test func `Taints follow the node's conditions and keep the time they were added`() {
@@ -145,7 +189,10 @@ import Testing
         var pod = runningPod("p")
         #expect(TaintEvictionPlan(pod: pod, taints: [taint], now: testNow) == .evict(after: 0))
         pod["spec", "tolerations"] = [
-            ["key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300]
+            [
+                "key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute",
+                "tolerationSeconds": 300,
+            ]
         ]
         #expect(TaintEvictionPlan(pod: pod, taints: [taint], now: testNow) == .evict(after: 200))
         pod["spec", "tolerations"] = [["operator": "Exists"]]
@@ -156,7 +203,12 @@ import Testing
         let set = workload(.daemonSets, "agent", more: [:])
         let tainted: JSON = ["key": "gpu", "effect": "NoSchedule"]
         let plan = DaemonSetPlan(
-            daemonSet: set, nodes: [node("a"), node("b", taints: [tainted]), node("c")], pods: [], hash: "h", now: testNow)
+            daemonSet: set,
+            nodes: [node("a"), node("b", taints: [tainted]), node("c")],
+            pods: [],
+            hash: "h",
+            now: testNow
+        )
         #expect(plan.create == ["a", "c"] && plan.desired == 2)
         let pod = DaemonSetPlan.pod(set, node: "a", hash: "h")
         #expect(DaemonSetPlan.target(of: pod) == "a")
@@ -179,8 +231,12 @@ import Testing
 
     private func plan(_ replicas: Int, _ pods: [KubeObject], more: [String: JSON] = [:]) -> StatefulSetPlan {
         StatefulSetPlan(
-            statefulSet: workload(.statefulSets, "db", replicas: replicas, more: more), pods: pods, currentHash: "old",
-            updateHash: "new", now: testNow)
+            statefulSet: workload(.statefulSets, "db", replicas: replicas, more: more),
+            pods: pods,
+            currentHash: "old",
+            updateHash: "new",
+            now: testNow
+        )
     }
 
     @Test func `Pods are made one after the other, each when the one before is ready`() {
@@ -206,7 +262,12 @@ import Testing
 
     @Test func `Pods have their names, claims and place in DNS`() {
         let template: JSON = ["metadata": ["name": "data"], "spec": ["accessModes": ["ReadWriteOnce"]]]
-        let set = workload(.statefulSets, "db", replicas: 1, more: ["serviceName": "db", "volumeClaimTemplates": [template]])
+        let set = workload(
+            .statefulSets,
+            "db",
+            replicas: 1,
+            more: ["serviceName": "db", "volumeClaimTemplates": [template]]
+        )
         let pod = StatefulSetPlan.pod(set, ordinal: 0, template: set["spec", "template"], hash: "h")
         #expect(pod.name == "db-0" && pod["spec", "hostname"] == "db-0" && pod["spec", "subdomain"] == "db")
         #expect(pod["spec", "volumes"]?[0]?["persistentVolumeClaim"]?["claimName"] == "data-db-0")
@@ -217,9 +278,14 @@ import Testing
 @Suite struct SmallPlanTests {
     @Test func `A budget counts what may go`() {
         let budget = owned(
-            KubeObject(.podDisruptionBudgets, namespace: "default", name: "b", body: ["spec": ["minAvailable": "50%"]]))
+            KubeObject(.podDisruptionBudgets, namespace: "default", name: "b", body: ["spec": ["minAvailable": "50%"]])
+        )
         let status = DisruptionBudgetPlan.status(
-            of: budget, pods: [runningPod("a"), runningPod("b"), runningPod("c", isReady: false)], expected: 3, now: "t")
+            of: budget,
+            pods: [runningPod("a"), runningPod("b"), runningPod("c", isReady: false)],
+            expected: 3,
+            now: "t"
+        )
         #expect(status["desiredHealthy"] == 2 && status["currentHealthy"] == 2 && status["disruptionsAllowed"] == 0)
     }
 
@@ -227,7 +293,8 @@ import Testing
         var service = KubeObject(.services, namespace: "default", name: "s", body: ["spec": ["type": "LoadBalancer"]])
         #expect(
             LoadBalancerController.status(of: service, addresses: ["10.1.0.1"])
-                == ["ingress": [["ip": "10.1.0.1", "ipMode": "VIP"]]])
+                == ["ingress": [["ip": "10.1.0.1", "ipMode": "VIP"]]]
+        )
         service["spec", "type"] = "ClusterIP"
         #expect(LoadBalancerController.status(of: service, addresses: ["10.1.0.1"]) == [:])
     }
@@ -245,7 +312,8 @@ import Testing
         let remaining = ConditionList(status["conditions"])["NamespaceContentRemaining"]
         #expect(
             remaining?["message"]
-                == "Some resources are remaining: pods has 2 resource instances")
+                == "Some resources are remaining: pods has 2 resource instances"
+        )
         #expect(status["phase"] == "Terminating")
     }
 
@@ -266,13 +334,20 @@ import Testing
         func volume(_ name: String, _ size: String) -> KubeObject {
             owned(
                 KubeObject(
-                    StorageTypes.persistentVolumes, name: name,
-                    body: ["spec": ["capacity": ["storage": .string(size)], "accessModes": ["ReadWriteOnce"]]]))
+                    StorageTypes.persistentVolumes,
+                    name: name,
+                    body: ["spec": ["capacity": ["storage": .string(size)], "accessModes": ["ReadWriteOnce"]]]
+                )
+            )
         }
         let claim = owned(
             KubeObject(
-                .persistentVolumeClaims, namespace: "default", name: "c",
-                body: ["spec": ["accessModes": ["ReadWriteOnce"], "resources": ["requests": ["storage": "2Gi"]]]]))
+                .persistentVolumeClaims,
+                namespace: "default",
+                name: "c",
+                body: ["spec": ["accessModes": ["ReadWriteOnce"], "resources": ["requests": ["storage": "2Gi"]]]]
+            )
+        )
         let match = VolumePlan.match(claim, among: [volume("s", "1Gi"), volume("l", "9Gi"), volume("m", "3Gi")])
         #expect(match?.name == "m")
     }

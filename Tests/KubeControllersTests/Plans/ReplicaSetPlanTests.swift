@@ -15,8 +15,10 @@ import Testing
     @Test func `Surplus pods go in upstream's order`() {
         let set = workload(.replicaSets, "web", replicas: 1)
         let pods = [
-            runningPod("ready-old", created: "2024-05-01T08:00:00Z"), runningPod("unassigned", node: nil, phase: "Pending", isReady: false),
-            runningPod("pending", node: "n2", phase: "Pending", isReady: false), runningPod("not-ready", node: "n3", isReady: false),
+            runningPod("ready-old", created: "2024-05-01T08:00:00Z"),
+            runningPod("unassigned", node: nil, phase: "Pending", isReady: false),
+            runningPod("pending", node: "n2", phase: "Pending", isReady: false),
+            runningPod("not-ready", node: "n3", isReady: false),
         ]
         let plan = ReplicaSetPlan(replicaSet: set, pods: pods, now: testNow)
         #expect(plan.podsToDelete.map(\.name) == ["unassigned", "pending", "not-ready"])
@@ -30,7 +32,11 @@ import Testing
         var young = runningPod("young")
         young["status", "conditions"] = [fresh]
         let status = ReplicaSetPlan.status(
-            of: set, pods: [runningPod("a"), young], failure: ("FailedCreate", "no"), now: testNow)
+            of: set,
+            pods: [runningPod("a"), young],
+            failure: ("FailedCreate", "no"),
+            now: testNow
+        )
         #expect(status["replicas"] == 2 && status["readyReplicas"] == 2 && status["availableReplicas"] == 1)
         #expect(ConditionList(status["conditions"]).isTrue("ReplicaFailure"))
         #expect(status["observedGeneration"] == 1)
@@ -53,9 +59,11 @@ import Testing
     @Test func `An owner keeps, adopts and releases by its selector`() {
         let set = workload(.replicaSets, "web")
         let ownership = Ownership(
-            owner: set, selector: LabelSelector(matching: ["app": "a"]),
+            owner: set,
+            selector: LabelSelector(matching: ["app": "a"]),
             owned: [runningPod("mine"), runningPod("changed", labels: ["app": "b"])],
-            orphans: [runningPod("free"), runningPod("other", labels: ["app": "b"])])
+            orphans: [runningPod("free"), runningPod("other", labels: ["app": "b"])]
+        )
         #expect(ownership.kept.map(\.name) == ["mine"])
         #expect(ownership.adopted.map(\.name) == ["free"])
         #expect(ownership.released.map(\.name) == ["changed"])

@@ -10,14 +10,19 @@ package enum VolcanoCRDs {
 
     package static var job: KubeObject {
         definition(
-            of: VolcanoNames.jobs, singular: "job", listKind: "JobList", shortNames: ["vcjob", "vj"], schema: jobSchema,
+            of: VolcanoNames.jobs,
+            singular: "job",
+            listKind: "JobList",
+            shortNames: ["vcjob", "vj"],
+            schema: jobSchema,
             columns: [
                 column("STATUS", "string", ".status.state.phase"),
                 column("minAvailable", "integer", ".status.minAvailable"),
                 column("RUNNINGS", "integer", ".status.running"),
                 column("AGE", "date", ".metadata.creationTimestamp"),
                 column("QUEUE", "string", ".spec.queue", priority: 1),
-            ])
+            ]
+        )
     }
 
     package static var command: KubeObject {
@@ -27,12 +32,20 @@ package enum VolcanoCRDs {
                 [
                     "apiVersion": string(), "kind": string(), "name": string(), "uid": string(),
                     "controller": boolean(), "blockOwnerDeletion": boolean(),
-                ], "The object that the command is for."),
+                ],
+                "The object that the command is for."
+            ),
             "reason": string("A short word for why it was given."), "message": string("A sentence for people."),
         ])
         return definition(
-            of: VolcanoNames.commands, singular: "command", listKind: "CommandList", shortNames: [], schema: schema,
-            columns: [], hasStatus: false)
+            of: VolcanoNames.commands,
+            singular: "command",
+            listKind: "CommandList",
+            shortNames: [],
+            schema: schema,
+            columns: [],
+            hasStatus: false
+        )
     }
 
     package static var podGroup: KubeObject {
@@ -44,19 +57,25 @@ package enum VolcanoCRDs {
                 "priorityClassName": string("Class whose value orders groups of a queue."),
                 "minResources": map(quantity, "What the smallest useful part of the group needs."),
                 "networkTopology": open(), "subGroupPolicy": openList(),
-            ], "What is wanted.")
+            ],
+            "What is wanted."
+        )
         let status = object([
             "phase": string("Pending, Inqueue, Running, Unknown or Completed."), "conditions": openList(),
             "running": integer(), "succeeded": integer(), "failed": integer(),
         ])
         return definition(
-            of: VolcanoNames.podGroups, singular: "podgroup", listKind: "PodGroupList",
-            shortNames: ["pg", "podgroup-v1beta1"], schema: object(["spec": spec, "status": status]),
+            of: VolcanoNames.podGroups,
+            singular: "podgroup",
+            listKind: "PodGroupList",
+            shortNames: ["pg", "podgroup-v1beta1"],
+            schema: object(["spec": spec, "status": status]),
             columns: [
                 column("STATUS", "string", ".status.phase"), column("minMember", "integer", ".spec.minMember"),
                 column("RUNNINGS", "integer", ".status.running"), column("AGE", "date", ".metadata.creationTimestamp"),
                 column("QUEUE", "string", ".spec.queue", priority: 1),
-            ])
+            ]
+        )
     }
 
     package static var queue: KubeObject {
@@ -70,19 +89,25 @@ package enum VolcanoCRDs {
                 "parent": string("The queue above it."), "priority": integer("Queues with more go first."),
                 "type": string(), "affinity": open(), "extendClusters": openList(),
                 "dequeueStrategy": string("fifo or traverse.", values: ["fifo", "traverse"], defaultValue: "traverse"),
-            ], "What is wanted.")
+            ],
+            "What is wanted."
+        )
         let status = object([
             "state": string("Open, Closed, Closing or Unknown."), "pending": integer(), "running": integer(),
             "inqueue": integer(), "unknown": integer(), "completed": integer(), "allocated": map(quantity),
             "reservation": open(),
         ])
         return definition(
-            of: VolcanoNames.queues, singular: "queue", listKind: "QueueList", shortNames: ["q", "queue-v1beta1"],
+            of: VolcanoNames.queues,
+            singular: "queue",
+            listKind: "QueueList",
+            shortNames: ["q", "queue-v1beta1"],
             schema: object(["spec": spec, "status": status]),
             columns: [
                 column("PARENT", "string", ".spec.parent"), column("STATE", "string", ".status.state"),
                 column("WEIGHT", "integer", ".spec.weight"), column("AGE", "date", ".metadata.creationTimestamp"),
-            ])
+            ]
+        )
     }
 }
 
@@ -101,7 +126,9 @@ extension VolcanoCRDs {
                 "template": open("A pod template."), "policies": list(policy, "What to do on events of this task."),
                 "maxRetry": integer(minimum: 0), "dependsOn": dependsOn, "topologyPolicy": string(),
                 "partitionPolicy": open(),
-            ], "Pods of one kind.")
+            ],
+            "Pods of one kind."
+        )
         let volume = object([
             "mountPath": string("Where all containers see it."), "volumeClaimName": string("An existing claim."),
             "volumeClaim": open("The spec of a claim to make."),
@@ -120,7 +147,9 @@ extension VolcanoCRDs {
                 "ttlSecondsAfterFinished": integer("When a finished job is deleted.", minimum: 0),
                 "priorityClassName": string(), "minSuccess": integer("Pods that must succeed.", minimum: 1),
                 "networkTopology": open(),
-            ], "What is wanted.")
+            ],
+            "What is wanted."
+        )
         let state = object(["phase": string(), "reason": string(), "message": string(), "lastTransitionTime": string()])
         let counts: [String] = [
             "pending", "running", "succeeded", "failed", "terminating", "unknown", "version", "retryCount",
@@ -135,7 +164,12 @@ extension VolcanoCRDs {
     }
 
     private static func definition(
-        of type: ResourceType, singular: String, listKind: String, shortNames: [String], schema: JSON, columns: [JSON],
+        of type: ResourceType,
+        singular: String,
+        listKind: String,
+        shortNames: [String],
+        schema: JSON,
+        columns: [JSON],
         hasStatus: Bool = true
     ) -> KubeObject {
         var root = schema
@@ -156,7 +190,10 @@ extension VolcanoCRDs {
             "scope": .string(type.isNamespaced ? "Namespaced" : "Cluster"), "versions": .array([.object(version)]),
         ]
         return KubeObject(
-            .customResourceDefinitions, name: type.groupResource, body: ["spec": .object(spec)])
+            .customResourceDefinitions,
+            name: type.groupResource,
+            body: ["spec": .object(spec)]
+        )
     }
 
     private static func column(_ name: String, _ type: String, _ path: String, priority: Int = 0) -> JSON {
@@ -184,7 +221,9 @@ extension VolcanoCRDs {
     }
 
     private static func string(
-        _ description: String = "", values: [String] = [], defaultValue: String? = nil
+        _ description: String = "",
+        values: [String] = [],
+        defaultValue: String? = nil
     ) -> JSON {
         var members: [String: JSON] = ["type": "string"]
         if !values.isEmpty { members["enum"] = JSON(values) }

@@ -61,7 +61,9 @@ package struct VolcanoJob: Sendable {
     package let volumes: [Volume]
     package let ttlSecondsAfterFinished: Int?
 
-    /// Reads a Job and fills in what is left out. Source: the defaults of Volcano's mutating admission.
+    /// Reads a Job and fills in what is left out.
+    ///
+    /// Source: the defaults of Volcano's mutating admission.
     package init(_ object: KubeObject) {
         self.object = object
         let spec = object["spec"]
@@ -87,8 +89,10 @@ package struct VolcanoJob: Sendable {
         self.plugins = plugins
         volumes = (spec?["volumes"]?.arrayValue ?? []).map {
             Volume(
-                mountPath: $0["mountPath"]?.stringValue ?? "", claimName: $0["volumeClaimName"]?.stringValue ?? "",
-                claim: $0["volumeClaim"])
+                mountPath: $0["mountPath"]?.stringValue ?? "",
+                claimName: $0["volumeClaimName"]?.stringValue ?? "",
+                claim: $0["volumeClaim"]
+            )
         }
     }
 

@@ -13,16 +13,19 @@ package enum VolcanoJobValidation {
     package static let plugins: Set<String> = ["env", "svc", "pytorch", "tensorflow", "mpi"]
     private static let upstreamOnly: Set<String> = ["ssh", "ray", "hcclrank"]
 
-    /// - Parameter queue: the queue that the job names, or nil when it does not exist.
+    /// - `queue`: the queue that the job names, or nil when it does not exist.
     package static func validate(_ job: VolcanoJob, queue: KubeObject?) -> [FieldError] {
         var errors: [FieldError] = []
         if job.tasks.isEmpty { errors.append(FieldError("spec.tasks", .required, "a job needs at least one task")) }
         if job.minAvailable > job.totalReplicas {
             errors.append(
                 FieldError(
-                    "spec.minAvailable", .invalid,
+                    "spec.minAvailable",
+                    .invalid,
                     "must not be greater than the number of pods of all tasks, \(job.totalReplicas)",
-                    badValue: JSON(job.minAvailable)))
+                    badValue: JSON(job.minAvailable)
+                )
+            )
         }
         var names: Set<String> = []
         for (index, task) in job.tasks.enumerated() {
@@ -43,25 +46,35 @@ package enum VolcanoJobValidation {
     private static func validate(_ task: VolcanoJob.Task, path: String, job: VolcanoJob) -> [FieldError] {
         var errors: [FieldError] = []
         if task.replicas < 0 {
-            errors.append(FieldError(path + ".replicas", .invalid, "must not be negative", badValue: JSON(task.replicas)))
+            errors.append(
+                FieldError(path + ".replicas", .invalid, "must not be negative", badValue: JSON(task.replicas))
+            )
         }
         if task.minAvailable > task.replicas {
             errors.append(
                 FieldError(
-                    path + ".minAvailable", .invalid, "must not be greater than replicas, \(task.replicas)",
-                    badValue: JSON(task.minAvailable)))
+                    path + ".minAvailable",
+                    .invalid,
+                    "must not be greater than replicas, \(task.replicas)",
+                    badValue: JSON(task.minAvailable)
+                )
+            )
         }
         let podName = job.podName(task, max(task.replicas - 1, 0))
         if !isLabel(podName) {
             errors.append(
                 FieldError(
-                    path + ".name", .invalid,
+                    path + ".name",
+                    .invalid,
                     "the pod name \(podName) must be a DNS label of at most 63 lower-case letters, digits and '-'",
-                    badValue: .string(task.name)))
+                    badValue: .string(task.name)
+                )
+            )
         }
         if (task.template["spec"]?["containers"]?.arrayValue ?? []).isEmpty {
             errors.append(
-                FieldError(path + ".template.spec.containers", .required, "a pod needs at least one container"))
+                FieldError(path + ".template.spec.containers", .required, "a pod needs at least one container")
+            )
         }
         return errors + validatePolicies(task.policies, path: path + ".policies")
     }
@@ -83,12 +96,17 @@ package enum VolcanoJobValidation {
             if !actions.contains(policy.action) {
                 errors.append(
                     FieldError(
-                        path + ".action", .notSupported,
-                        "supported values: \(actions.sorted().joined(separator: ", "))", badValue: .string(policy.action)))
+                        path + ".action",
+                        .notSupported,
+                        "supported values: \(actions.sorted().joined(separator: ", "))",
+                        badValue: .string(policy.action)
+                    )
+                )
             }
             switch (policy.events.isEmpty, policy.exitCode) {
             case (true, nil): errors.append(FieldError(path, .required, "an event or an exitCode"))
-            case (false, .some): errors.append(FieldError(path, .invalid, "must not have both an event and an exitCode"))
+            case (false, .some):
+                errors.append(FieldError(path, .invalid, "must not have both an event and an exitCode"))
             case (true, .some(0)):
                 errors.append(FieldError(path + ".exitCode", .invalid, "0 is not an error", badValue: 0))
             case (true, .some(let code)):
@@ -100,8 +118,12 @@ package enum VolcanoJobValidation {
                     if !events.contains(event) {
                         errors.append(
                             FieldError(
-                                path + ".event", .notSupported,
-                                "supported values: \(events.sorted().joined(separator: ", "))", badValue: .string(event)))
+                                path + ".event",
+                                .notSupported,
+                                "supported values: \(events.sorted().joined(separator: ", "))",
+                                badValue: .string(event)
+                            )
+                        )
                     } else if !seenEvents.insert(event).inserted {
                         errors.append(FieldError(path + ".event", .duplicate, badValue: .string(event)))
                     }
@@ -127,7 +149,8 @@ package enum VolcanoJobValidation {
             let master = PluginArguments(arguments)["master"] ?? "master"
             if job.task(master) == nil {
                 errors.append(
-                    FieldError("spec.plugins.mpi", .required, "the mpi plugin needs a task named \(master)"))
+                    FieldError("spec.plugins.mpi", .required, "the mpi plugin needs a task named \(master)")
+                )
             }
         }
         return errors
@@ -159,7 +182,13 @@ package enum VolcanoJobValidation {
         for (index, task) in job.tasks.enumerated() {
             for name in task.dependsOn where job.task(name) == nil {
                 errors.append(
-                    FieldError("spec.tasks[\(index)].dependsOn.name", .notFound, "no such task", badValue: .string(name)))
+                    FieldError(
+                        "spec.tasks[\(index)].dependsOn.name",
+                        .notFound,
+                        "no such task",
+                        badValue: .string(name)
+                    )
+                )
             }
             edges[task.name] = task.dependsOn
         }
@@ -182,7 +211,11 @@ package enum VolcanoJobValidation {
         guard let queue else {
             return [
                 FieldError(
-                    "spec.queue", .notFound, "create the queue or name another one", badValue: .string(name))
+                    "spec.queue",
+                    .notFound,
+                    "create the queue or name another one",
+                    badValue: .string(name)
+                )
             ]
         }
         if name == "root" {
@@ -192,7 +225,11 @@ package enum VolcanoJobValidation {
         guard state.isEmpty || state == "Open" else {
             return [
                 FieldError(
-                    "spec.queue", .invalid, "the queue is \(state) and takes no new jobs", badValue: .string(name))
+                    "spec.queue",
+                    .invalid,
+                    "the queue is \(state) and takes no new jobs",
+                    badValue: .string(name)
+                )
             ]
         }
         return []

@@ -17,11 +17,28 @@ package enum VolcanoNames {
     package static let template = "volcano.sh/template-uid"
 
     package static let jobs = ResourceType(
-        group: "batch.volcano.sh", version: "v1alpha1", plural: "jobs", kind: "Job")
+        group: "batch.volcano.sh",
+        version: "v1alpha1",
+        plural: "jobs",
+        kind: "Job"
+    )
     package static let commands = ResourceType(
-        group: "bus.volcano.sh", version: "v1alpha1", plural: "commands", kind: "Command")
+        group: "bus.volcano.sh",
+        version: "v1alpha1",
+        plural: "commands",
+        kind: "Command"
+    )
     package static let podGroups = ResourceType(
-        group: "scheduling.volcano.sh", version: "v1beta1", plural: "podgroups", kind: "PodGroup")
+        group: "scheduling.volcano.sh",
+        version: "v1beta1",
+        plural: "podgroups",
+        kind: "PodGroup"
+    )
     package static let queues = ResourceType(
-        group: "scheduling.volcano.sh", version: "v1beta1", plural: "queues", kind: "Queue", isNamespaced: false)
+        group: "scheduling.volcano.sh",
+        version: "v1beta1",
+        plural: "queues",
+        kind: "Queue",
+        isNamespaced: false
+    )
 }

@@ -24,14 +24,18 @@ struct JobPlan: Sendable {
 
     static func isFinal(_ phase: String) -> Bool { finalPhases.contains(phase) }
 
-    /// - Parameters:
-    ///   - pods: all pods of the job, terminating ones too.
-    ///   - evictions: pods of the present attempt that somebody else deleted while they ran.
-    ///   - commands: actions asked for by Command objects, oldest first.
-    ///   - errors: what validation found; a job never runs with errors.
+    /// - `pods`: all pods of the job, terminating ones too.
+    /// - `evictions`: pods of the present attempt that somebody else deleted while they ran.
+    /// - `commands`: actions asked for by Command objects, oldest first.
+    /// - `errors`: what validation found; a job never runs with errors.
     init(
-        job: VolcanoJob, pods: [KubeObject], group: KubeObject?, evictions: [JobEvent], commands: [String],
-        errors: [FieldError], now: Double
+        job: VolcanoJob,
+        pods: [KubeObject],
+        group: KubeObject?,
+        evictions: [JobEvent],
+        commands: [String],
+        errors: [FieldError],
+        now: Double
     ) {
         phase = job.phase
         retryCount = job.retryCount
@@ -80,7 +84,11 @@ struct JobPlan: Sendable {
     }
 
     private mutating func act(
-        _ action: String, _ reason: String, _ message: String, _ job: VolcanoJob, _ pods: [KubeObject],
+        _ action: String,
+        _ reason: String,
+        _ message: String,
+        _ job: VolcanoJob,
+        _ pods: [KubeObject],
         event: JobEvent? = nil
     ) {
         switch action {
@@ -134,7 +142,11 @@ struct JobPlan: Sendable {
     }
 
     private mutating func proceed(
-        _ job: VolcanoJob, _ pods: [KubeObject], _ group: KubeObject?, _ evictions: [JobEvent], _ now: Double
+        _ job: VolcanoJob,
+        _ pods: [KubeObject],
+        _ group: KubeObject?,
+        _ evictions: [JobEvent],
+        _ now: Double
     ) {
         let events = evictions + JobPolicies.events(job, pods: pods, group: group, now: now)
         let (due, wait) = JobPolicies.next(events, job: job, now: now)

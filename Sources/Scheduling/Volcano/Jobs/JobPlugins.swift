@@ -88,7 +88,11 @@ enum JobPlugins {
             data["VC_\(variableName(task))_NUM"] = .string("\(task.replicas)")
         }
         var map = KubeObject(
-            .configMaps, namespace: job.object.namespace, name: hostsName(job), body: ["data": .object(data)])
+            .configMaps,
+            namespace: job.object.namespace,
+            name: hostsName(job),
+            body: ["data": .object(data)]
+        )
         let selector: JSON = [
             VolcanoNames.jobName: .string(job.object.name),
             VolcanoNames.jobNamespace: .string(job.object.namespace ?? ""),
@@ -99,7 +103,11 @@ enum JobPlugins {
             "ports": [["name": "placeholder-volcano", "port": 1, "protocol": "TCP", "targetPort": 1]],
         ]
         var service = KubeObject(
-            .services, namespace: job.object.namespace, name: job.object.name, body: ["spec": spec])
+            .services,
+            namespace: job.object.namespace,
+            name: job.object.name,
+            body: ["spec": spec]
+        )
         map.ownerReferences = [JobPods.reference(job)]
         service.ownerReferences = [JobPods.reference(job)]
         return [(.configMaps, map), (.services, service)]
@@ -108,7 +116,11 @@ enum JobPlugins {
     // MARK: distributed training
 
     private static func pytorch(
-        _ job: VolcanoJob, _ task: VolcanoJob.Task, _ index: Int, _ arguments: [String], _ spec: inout JSON,
+        _ job: VolcanoJob,
+        _ task: VolcanoJob.Task,
+        _ index: Int,
+        _ arguments: [String],
+        _ spec: inout JSON,
         _ variables: inout [(String, String)]
     ) {
         let options = PluginArguments(arguments)
@@ -128,7 +140,10 @@ enum JobPlugins {
     }
 
     private static func tensorflow(
-        _ job: VolcanoJob, _ task: VolcanoJob.Task, _ index: Int, _ spec: inout JSON,
+        _ job: VolcanoJob,
+        _ task: VolcanoJob.Task,
+        _ index: Int,
+        _ spec: inout JSON,
         _ variables: inout [(String, String)]
     ) {
         let options = PluginArguments(job.plugins["tensorflow"] ?? [])
@@ -152,7 +167,10 @@ enum JobPlugins {
     }
 
     private static func mpi(
-        _ job: VolcanoJob, _ task: VolcanoJob.Task, _ arguments: [String], _ spec: inout JSON,
+        _ job: VolcanoJob,
+        _ task: VolcanoJob.Task,
+        _ arguments: [String],
+        _ spec: inout JSON,
         _ variables: inout [(String, String)]
     ) {
         let options = PluginArguments(arguments)

@@ -38,8 +38,13 @@ enum JobPods {
     /// Volcano's objects carry no `kind` in a decoded list item of some clients: the reference names it itself.
     static func reference(_ job: VolcanoJob) -> OwnerReference {
         OwnerReference(
-            apiVersion: VolcanoNames.jobs.apiVersion, kind: VolcanoNames.jobs.kind, name: job.object.name,
-            uid: job.object.uid, isController: true, blockOwnerDeletion: true)
+            apiVersion: VolcanoNames.jobs.apiVersion,
+            kind: VolcanoNames.jobs.kind,
+            name: job.object.name,
+            uid: job.object.uid,
+            isController: true,
+            blockOwnerDeletion: true
+        )
     }
 
     private static func addVolumes(_ job: VolcanoJob, to spec: inout JSON) {
@@ -65,8 +70,12 @@ enum JobPods {
         job.volumes.enumerated().compactMap { index, volume in
             guard volume.claimName.isEmpty, let spec = volume.claim else { return nil }
             var claim = KubeObject(
-                .persistentVolumeClaims, namespace: job.object.namespace, name: claimName(job, index),
-                labels: [VolcanoNames.jobName: job.object.name], body: ["spec": spec])
+                .persistentVolumeClaims,
+                namespace: job.object.namespace,
+                name: claimName(job, index),
+                labels: [VolcanoNames.jobName: job.object.name],
+                body: ["spec": spec]
+            )
             claim.ownerReferences = [reference(job)]
             return claim
         }
@@ -77,9 +86,14 @@ enum JobPods {
         var group =
             present
             ?? KubeObject(
-                VolcanoNames.podGroups, namespace: job.object.namespace, name: job.groupName,
+                VolcanoNames.podGroups,
+                namespace: job.object.namespace,
+                name: job.groupName,
                 labels: job.object.labels.merging([VolcanoNames.jobName: job.object.name]) { _, new in new },
-                annotations: job.object.annotations.filter { $0.key != "kubectl.kubernetes.io/last-applied-configuration" })
+                annotations: job.object.annotations.filter {
+                    $0.key != "kubectl.kubernetes.io/last-applied-configuration"
+                }
+            )
         group.ownerReferences = [reference(job)]
         var minimums: [String: JSON] = [:]
         for task in job.tasks { minimums[task.name] = JSON(task.minAvailable) }

@@ -20,7 +20,9 @@ struct PolicyDecision: Sendable, Equatable {
 }
 
 enum JobPolicies {
-    /// Events that the pods show, in order of time. `pods` are those of the present attempt.
+    /// Events that the pods show, in order of time.
+    ///
+    /// `pods` are those of the present attempt.
     static func events(_ job: VolcanoJob, pods: [KubeObject], group: KubeObject?, now: Double) -> [JobEvent] {
         var events: [JobEvent] = []
         for pod in pods where !pod.isTerminating {
@@ -29,8 +31,11 @@ enum JobPolicies {
             if facts.hasFailed {
                 let code = facts.failedExitCode?.code
                 events.append(
-                    JobEvent(name: "PodFailed", task: task, pod: pod, exitCode: code, time: finished(pod) ?? now))
-            } else if facts.phase == "Pending", facts.nodeName != nil || group?["status", "phase"]?.stringValue != "Pending" {
+                    JobEvent(name: "PodFailed", task: task, pod: pod, exitCode: code, time: finished(pod) ?? now)
+                )
+            } else if facts.phase == "Pending",
+                facts.nodeName != nil || group?["status", "phase"]?.stringValue != "Pending"
+            {
                 let since = pod.creationTimestamp.flatMap { Timestamp.seconds($0) } ?? now
                 events.append(JobEvent(name: "PodPending", task: task, pod: pod, exitCode: nil, time: since))
             }
@@ -67,7 +72,10 @@ enum JobPolicies {
                 // Without a timeout every new pod would be acted upon the moment it exists.
                 if event.name == "PodPending", policy.timeoutSeconds == nil { continue }
                 return PolicyDecision(
-                    event: event, action: policy.action, due: event.time + (policy.timeoutSeconds ?? 0))
+                    event: event,
+                    action: policy.action,
+                    due: event.time + (policy.timeoutSeconds ?? 0)
+                )
             }
         }
         return nil

@@ -2,7 +2,7 @@ internal import KubeCore
 
 /// `status` of a Volcano Job.
 enum JobStatus {
-    /// - Parameter pods: as they are before the plan is carried out.
+    /// - `pods`: as they are before the plan is carried out.
     static func status(_ job: VolcanoJob, plan: JobPlan, pods: [KubeObject], now: Double) -> JSON {
         var status = job.object["status"]?.objectValue ?? [:]
         let timestamp = JSON.string(Timestamp.text(seconds: now))

@@ -23,8 +23,14 @@ final class VolcanoJobController: Sendable {
     private let killed = Mutex<Set<String>>([])
 
     init(
-        api: any ResourceAPI, logger: Logger, jobs: Informer, pods: Informer, groups: Informer, queues: Informer,
-        commands: Informer, now: @escaping @Sendable () -> Double = { Date.now.timeIntervalSince1970 }
+        api: any ResourceAPI,
+        logger: Logger,
+        jobs: Informer,
+        pods: Informer,
+        groups: Informer,
+        queues: Informer,
+        commands: Informer,
+        now: @escaping @Sendable () -> Double = { Date.now.timeIntervalSince1970 }
     ) {
         self.api = api
         self.logger = logger
@@ -36,7 +42,8 @@ final class VolcanoJobController: Sendable {
         self.commands = commands
         self.now = now
         pods.addIndex(Self.jobIndex) { pod in
-            guard let owner = pod.controllerReference, owner.kind == "Job", owner.apiVersion.hasPrefix("batch.volcano.sh/")
+            guard let owner = pod.controllerReference, owner.kind == "Job",
+                owner.apiVersion.hasPrefix("batch.volcano.sh/")
             else { return [] }
             return [owner.uid]
         }
@@ -55,7 +62,8 @@ final class VolcanoJobController: Sendable {
             return [ObjectKey(namespace: event.object.namespace, name: owner.name)]
         }
         controller.watch(commands) { event in
-            guard event.object["target", "kind"]?.stringValue == "Job", let name = event.object["target", "name"]?.stringValue
+            guard event.object["target", "kind"]?.stringValue == "Job",
+                let name = event.object["target", "name"]?.stringValue
             else { return [] }
             return [ObjectKey(namespace: event.object.namespace, name: name)]
         }
@@ -78,7 +86,12 @@ final class VolcanoJobController: Sendable {
         case .added, .updated: return
         }
         let eviction = JobEvent(
-            name: "PodEvicted", task: pod.annotations[VolcanoNames.taskSpec], pod: pod, exitCode: nil, time: now())
+            name: "PodEvicted",
+            task: pod.annotations[VolcanoNames.taskSpec],
+            pod: pod,
+            exitCode: nil,
+            time: now()
+        )
         evictions.withLock { $0[key, default: []].append(eviction) }
     }
 
@@ -99,8 +112,14 @@ final class VolcanoJobController: Sendable {
             job.phase == "Pending" && group == nil
             ? VolcanoJobValidation.validate(job, queue: try await queue(job.queue)) : []
         let plan = JobPlan(
-            job: job, pods: pods, group: group, evictions: gone,
-            commands: asked.compactMap { $0["action"]?.stringValue }, errors: errors, now: now())
+            job: job,
+            pods: pods,
+            group: group,
+            evictions: gone,
+            commands: asked.compactMap { $0["action"]?.stringValue },
+            errors: errors,
+            now: now()
+        )
         do {
             try await apply(plan, job, group, pods, asked)
         } catch {
@@ -113,7 +132,11 @@ final class VolcanoJobController: Sendable {
     }
 
     private func apply(
-        _ plan: JobPlan, _ job: VolcanoJob, _ group: KubeObject?, _ pods: [KubeObject], _ asked: [KubeObject]
+        _ plan: JobPlan,
+        _ job: VolcanoJob,
+        _ group: KubeObject?,
+        _ pods: [KubeObject],
+        _ asked: [KubeObject]
     ) async throws {
         let isDecision = plan.phase != job.phase || plan.retryCount != job.retryCount
         // A decision is kept before anything is deleted, so that a crash in between repeats it and not its cause.
@@ -144,7 +167,11 @@ final class VolcanoJobController: Sendable {
         let isBad = ["Failed", "Aborting", "Terminating", "Restarting"].contains(plan.phase)
         let text = plan.message.isEmpty ? "the job is \(plan.phase)" : "the job is \(plan.phase): \(plan.message)"
         await events.record(
-            isBad ? .warning : .normal, reason: plan.reason.isEmpty ? plan.phase : plan.reason, text, about: job.object)
+            isBad ? .warning : .normal,
+            reason: plan.reason.isEmpty ? plan.phase : plan.reason,
+            text,
+            about: job.object
+        )
     }
 
     private func carryOut(_ plan: JobPlan, _ job: VolcanoJob, _ group: KubeObject?, _ pods: [KubeObject]) async throws {
@@ -152,7 +179,10 @@ final class VolcanoJobController: Sendable {
         try await inParallel(plan.delete) { [self] pod in
             killed.withLock { _ = $0.insert(pod.uid) }
             let isThere = try await api.deleteIfPresent(
-                .pods, pod.key, options: DeleteOptions(preconditionUID: pod.uid))
+                .pods,
+                pod.key,
+                options: DeleteOptions(preconditionUID: pod.uid)
+            )
             if !isThere { killed.withLock { _ = $0.remove(pod.uid) } }
         }
         try await inParallel(plan.create) { [self] pod in
@@ -163,14 +193,19 @@ final class VolcanoJobController: Sendable {
                 return
             } catch {
                 await events.record(
-                    .warning, reason: "FailedCreate", "Error creating pod \(pod.name): \(error)", about: job.object)
+                    .warning,
+                    reason: "FailedCreate",
+                    "Error creating pod \(pod.name): \(error)",
+                    about: job.object
+                )
                 throw error
             }
         }
     }
 
     private func inParallel(
-        _ items: [KubeObject], _ operation: @escaping @Sendable (KubeObject) async throws -> Void
+        _ items: [KubeObject],
+        _ operation: @escaping @Sendable (KubeObject) async throws -> Void
     ) async throws {
         // Bounded, so that one large job does not fill the server's queue.
         for start in stride(from: 0, to: items.count, by: 64) {
@@ -204,12 +239,16 @@ final class VolcanoJobController: Sendable {
     /// Deletes a finished job whose time to live is over and returns zero; otherwise the time left, or nil without one.
     private func expire(_ job: VolcanoJob) async throws -> Duration? {
         guard let ttl = job.ttlSecondsAfterFinished, JobPlan.isFinal(job.phase), !job.object.isTerminating,
-            let end = job.object["status", "state", "lastTransitionTime"]?.stringValue.flatMap({ Timestamp.seconds($0) })
+            let end = job.object["status", "state", "lastTransitionTime"]?.stringValue.flatMap({ Timestamp.seconds($0) }
+            )
         else { return nil }
         let rest = end + Double(ttl) - now()
         guard rest <= 0 else { return .milliseconds(Int(rest * 1000) + 50) }
         try await api.deleteIfPresent(
-            VolcanoNames.jobs, job.key, options: DeleteOptions(propagation: .background, preconditionUID: job.object.uid))
+            VolcanoNames.jobs,
+            job.key,
+            options: DeleteOptions(propagation: .background, preconditionUID: job.object.uid)
+        )
         return .zero
     }
 }

@@ -14,7 +14,8 @@ struct VolcanoQueueController: Sendable {
         let controller = Controller(name: "volcano-queue", workers: 1, logger: logger, reconcile: reconcile)
         controller.watch(queues)
         controller.watch(commands) { event in
-            guard event.object["target", "kind"]?.stringValue == "Queue", let name = event.object["target", "name"]?.stringValue
+            guard event.object["target", "kind"]?.stringValue == "Queue",
+                let name = event.object["target", "name"]?.stringValue
             else { return [] }
             return [ObjectKey(name: name)]
         }
@@ -31,7 +32,9 @@ struct VolcanoQueueController: Sendable {
         let spec: JSON = ["weight": 1, "reclaimable": true]
         do {
             try await api.create(
-                VolcanoNames.queues, KubeObject(VolcanoNames.queues, name: name, body: ["spec": spec]))
+                VolcanoNames.queues,
+                KubeObject(VolcanoNames.queues, name: name, body: ["spec": spec])
+            )
         } catch let error as APIError where error.isAlreadyExists {
             return
         }
@@ -68,8 +71,11 @@ struct VolcanoQueueController: Sendable {
         var status = queue["status"]?.objectValue ?? [:]
         status["state"] = .string(
             Self.state(
-                of: queue, actions: asked.compactMap { $0["action"]?.stringValue },
-                groupCount: members.count { $0["status", "phase"]?.stringValue != "Completed" }))
+                of: queue,
+                actions: asked.compactMap { $0["action"]?.stringValue },
+                groupCount: members.count { $0["status", "phase"]?.stringValue != "Completed" }
+            )
+        )
         let phases: [(String, String)] = [
             ("pending", "Pending"), ("inqueue", "Inqueue"), ("running", "Running"), ("unknown", "Unknown"),
             ("completed", "Completed"),

@@ -3,7 +3,7 @@ internal import KubeCore
 extension GangState {
     /// One pass: admit gangs to their queues, place those that fit as a whole, and explain the others.
     ///
-    /// - Parameter now: seconds on a steady clock.
+    /// - `now`: seconds on a steady clock.
     mutating func cycle(now: Double, timestamp: String) -> GangOrders {
         var orders = GangOrders()
         if !open.isEmpty {
@@ -33,14 +33,22 @@ extension GangState {
             let asked = gang.minResources
             if let resource = queue.excess(of: asked, over: books.claimed(gang.queue)).first {
                 let sentence = WaitingSentence.queueLimit(
-                    queue, resource: resource, asked: asked[resource], held: books.claimed(gang.queue)[resource],
-                    holders: holders(ofQueue: gang.queue, resource))
+                    queue,
+                    resource: resource,
+                    asked: asked[resource],
+                    held: books.claimed(gang.queue)[resource],
+                    holders: holders(ofQueue: gang.queue, resource)
+                )
                 wait(gang.key, now, "NotEnoughResources", sentence)
                 continue
             }
             if let resource = (claimed + asked).shortages(in: limit).first(where: { asked[$0] > 0 }) {
                 let sentence = WaitingSentence.clusterFull(
-                    resource: resource, asked: asked[resource], cluster: cluster, gang: gang)
+                    resource: resource,
+                    asked: asked[resource],
+                    cluster: cluster,
+                    gang: gang
+                )
                 wait(gang.key, now, "NotEnoughResources", sentence)
                 continue
             }
@@ -98,7 +106,10 @@ extension GangState {
 
     /// Places all waiting pods of a gang that fit; keeps that only when the gang's minimum is met by it.
     private mutating func tryGang(
-        _ key: ObjectKey, _ books: inout QueueBooks, _ orders: inout GangOrders, now: Double
+        _ key: ObjectKey,
+        _ books: inout QueueBooks,
+        _ orders: inout GangOrders,
+        now: Double
     ) {
         guard let gang = gangs[key] else { return }
         func fail(_ reason: String, _ sentence: String) {
@@ -148,8 +159,12 @@ extension GangState {
         switch why {
         case .queue(let resource):
             sentence = WaitingSentence.queueLimit(
-                queue, resource: resource, asked: pod.requests[resource] * missing, held: books.held(gang.queue)[resource],
-                holders: holders(ofQueue: gang.queue, resource))
+                queue,
+                resource: resource,
+                asked: pod.requests[resource] * missing,
+                held: books.held(gang.queue)[resource],
+                holders: holders(ofQueue: gang.queue, resource)
+            )
         case .nodes(let why):
             sentence = WaitingSentence.noRoom(gang, missing: missing, pod: pod, why: why, cluster: cluster)
         }
@@ -243,9 +258,14 @@ struct QueueBooks: Sendable {
             among: wanted.map { name, resources in
                 let queue = queues[name]
                 return QueueShares.Claim(
-                    name: name, weight: queue?.weight ?? 1, wanted: resources, capability: queue?.capability,
-                    capabilityNames: queue?.capabilityNames ?? [])
-            })
+                    name: name,
+                    weight: queue?.weight ?? 1,
+                    wanted: resources,
+                    capability: queue?.capability,
+                    capabilityNames: queue?.capabilityNames ?? []
+                )
+            }
+        )
     }
 
     private func usage(_ queue: String) -> Double {

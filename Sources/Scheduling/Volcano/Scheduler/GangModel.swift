@@ -28,7 +28,9 @@ struct GangQueue: Sendable, Equatable {
     }
 }
 
-/// A PodGroup and its pods. A pod of no group is a group of its own, without an object.
+/// A PodGroup and its pods.
+///
+/// A pod of no group is a group of its own, without an object.
 struct Gang: Sendable {
     enum Place: Sendable, Equatable {
         case waiting
@@ -147,7 +149,8 @@ struct Gang: Sendable {
             return Explanation(
                 reason: "NotEnoughTasks",
                 sentence: "\(existing) of the \(minMember) pods that must start together exist\(more): "
-                    + "wait for the others to be created, or see why they are not")
+                    + "wait for the others to be created, or see why they are not"
+            )
         }
         for (task, minimum) in minTaskMember.sorted(by: { $0.key < $1.key }) {
             let present = existingPerTask[task] ?? 0
@@ -155,7 +158,8 @@ struct Gang: Sendable {
                 return Explanation(
                     reason: "NotEnoughPodsOfTask",
                     sentence: "\(present) of the \(minimum) pods of task \(task) that must start together exist: "
-                        + "wait for the others to be created, or see why they are not")
+                        + "wait for the others to be created, or see why they are not"
+                )
             }
         }
         return nil

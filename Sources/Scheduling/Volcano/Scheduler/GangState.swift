@@ -104,8 +104,11 @@ struct GangState: Sendable {
         }
         memberships[pod.key] = key
         let member = Gang.Member(
-            pod: pod, place: place, isRunning: PodFacts(object).phase == "Running",
-            task: object.annotations[VolcanoNames.taskSpec] ?? "")
+            pod: pod,
+            place: place,
+            isRunning: PodFacts(object).phase == "Running",
+            task: object.annotations[VolcanoNames.taskSpec] ?? ""
+        )
         gangs[key, default: Gang(key: key)].set(member, for: pod.key)
         touched.insert(key)
         review(key)
@@ -153,7 +156,9 @@ struct GangState: Sendable {
         room += 1
         // The failed request may have been carried out all the same.
         guard cluster.placed[pod] == nil else { return }
-        guard let key = memberships[pod], var member = gangs[key]?.members[pod], member.pod.nodeName == nil else { return }
+        guard let key = memberships[pod], var member = gangs[key]?.members[pod], member.pod.nodeName == nil else {
+            return
+        }
         member.place = .waiting
         gangs[key]?.set(member, for: pod)
         touched.insert(key)

@@ -51,12 +51,15 @@ extension GangState {
         if pods == gang.waiting { gang.waitingInfo.podsToldAt = now }
         gang.waitingInfo.toldPods.formUnion(pods)
         orders.tell.append(
-            GangOrders.Telling(pods: pods.compactMap { gang.members[$0]?.pod }, sentence: written.sentence))
+            GangOrders.Telling(pods: pods.compactMap { gang.members[$0]?.pod }, sentence: written.sentence)
+        )
     }
 }
 
 extension Gang {
-    /// The phase that follows from the pods. Source: the phases of Volcano's PodGroup.
+    /// The phase that follows from the pods.
+    ///
+    /// Source: the phases of Volcano's PodGroup.
     var nextPhase: String {
         let finished = count(.succeeded) + count(.failed)
         if finished > 0, finished == members.count, finished >= minMember { return "Completed" }
@@ -78,15 +81,24 @@ extension Gang {
         if let written = waitingInfo.written, waitingInfo.explanation != nil {
             conditions.remove("Scheduled")
             conditions.set(
-                "Unschedulable", "True", reason: written.reason, message: written.sentence, now: timestamp,
-                extra: ["transitionID": .string(transitionID)])
+                "Unschedulable",
+                "True",
+                reason: written.reason,
+                message: written.sentence,
+                now: timestamp,
+                extra: ["transitionID": .string(transitionID)]
+            )
         } else if isReady(), readyCount > 0, waiting.isEmpty {
             conditions.remove("Unschedulable")
             if !conditions.isTrue("Scheduled") {
                 conditions.set(
-                    "Scheduled", "True", reason: "tasks in gang are ready to be scheduled",
-                    message: "all \(readyCount) pods have a node", now: timestamp,
-                    extra: ["transitionID": .string(transitionID)])
+                    "Scheduled",
+                    "True",
+                    reason: "tasks in gang are ready to be scheduled",
+                    message: "all \(readyCount) pods have a node",
+                    now: timestamp,
+                    extra: ["transitionID": .string(transitionID)]
+                )
             }
         }
         status["conditions"] = conditions.items.isEmpty ? .none : conditions.json

@@ -31,7 +31,11 @@ enum WaitingSentence {
 
     /// Some pods of a gang do not fit.
     static func noRoom(
-        _ gang: Gang, missing: Int, pod: PodRequirements, why: Unavailability, cluster: Cluster
+        _ gang: Gang,
+        missing: Int,
+        pod: PodRequirements,
+        why: Unavailability,
+        cluster: Cluster
     ) -> String {
         let pods = missing == 1 ? "1 pod" : "\(missing) pods"
         guard why.nodeCount > 0 else {
@@ -62,12 +66,17 @@ enum WaitingSentence {
     }
 
     static func queueLimit(
-        _ queue: GangQueue, resource: String, asked: Int, held: Int, holders list: [(name: String, amount: Int)]
+        _ queue: GangQueue,
+        resource: String,
+        asked: Int,
+        held: Int,
+        holders list: [(name: String, amount: Int)]
     ) -> String {
         let limit = Resources.text(queue.capability?[resource] ?? 0, of: resource)
         let who = holders(list, resource)
         let holding = who.isEmpty ? "" : " (\(who))"
-        return "it needs \(Resources.text(asked, of: resource)) \(resource), but queue \(queue.name) may hold \(limit) and "
+        return
+            "it needs \(Resources.text(asked, of: resource)) \(resource), but queue \(queue.name) may hold \(limit) and "
             + "holds \(Resources.text(held, of: resource))\(holding): wait, raise the queue's capability, or use another queue"
     }
 

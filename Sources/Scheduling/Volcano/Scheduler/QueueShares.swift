@@ -42,7 +42,9 @@ enum QueueShares {
     }
 
     private static func limit(_ claim: Claim, _ resource: String) -> Int {
-        guard let capability = claim.capability, claim.capabilityNames.contains(resource) else { return claim.wanted[resource] }
+        guard let capability = claim.capability, claim.capabilityNames.contains(resource) else {
+            return claim.wanted[resource]
+        }
         return min(claim.wanted[resource], capability[resource])
     }
 

@@ -36,8 +36,10 @@ final class GangLoop: Service {
     init(api: any ResourceAPI, logger: Logger, schedulerName: String) {
         self.api = api
         writer = SchedulingWriter(
-            api: api, events: EventRecorder(api: api, component: schedulerName, logger: logger),
-            schedulerName: schedulerName)
+            api: api,
+            events: EventRecorder(api: api, component: schedulerName, logger: logger),
+            schedulerName: schedulerName
+        )
         self.logger = logger
         self.schedulerName = schedulerName
     }
@@ -127,8 +129,12 @@ final class GangLoop: Service {
             var status = status
             for field in ["running", "succeeded", "failed"] where status[field] == nil { status[field] = .null }
             try await api.patch(
-                VolcanoNames.podGroups, group.key, subresource: "status", .merge(["status": status]),
-                options: WriteOptions(fieldManager: schedulerName))
+                VolcanoNames.podGroups,
+                group.key,
+                subresource: "status",
+                .merge(["status": status]),
+                options: WriteOptions(fieldManager: schedulerName)
+            )
         } catch let error as APIError where error.isNotFound {
             return
         } catch {
