@@ -34,17 +34,24 @@ let x509: Target.Dependency = .product(name: "X509", package: "swift-certificate
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
 func module(
-    _ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource]? = nil
+    _ name: String,
+    _ dependencies: [Target.Dependency] = [],
+    resources: [Resource]? = nil
 ) -> Target {
     .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: house)
 }
 
 func tests(
-    _ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource]? = nil
+    _ name: String,
+    _ dependencies: [Target.Dependency] = [],
+    resources: [Resource]? = nil
 ) -> Target {
     .testTarget(
-        name: name + "Tests", dependencies: [.init(stringLiteral: name)] + dependencies, resources: resources,
-        swiftSettings: house)
+        name: name + "Tests",
+        dependencies: [.init(stringLiteral: name)] + dependencies,
+        resources: resources,
+        swiftSettings: house
+    )
 }
 
 /// `OUTRIGGER_TEST_ONLY=KubeCore swift build --build-tests` builds one module's tests and what they need, nothing else.
@@ -83,7 +90,8 @@ let targets: [Target] = [
     module("KubeStore", ["KubeCore", grdb, logging]),
     module(
         "KubeClient",
-        ["KubeCore", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL, nioFoundation, yams, logging]),
+        ["KubeCore", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL, nioFoundation, yams, logging]
+    ),
     module("ControlPlaneClient", ["KubeCore", "ControlPlaneAPI", asyncHTTPClient, nioCore, nioHTTP1, nioSSL, logging]),
     // Layer 2: loops.
     module("KubeRuntime", ["KubeCore", lifecycle, logging, collections]),
@@ -92,7 +100,8 @@ let targets: [Target] = [
         [
             "KubeCore", "KubeStore", nioCore, nioPosix, nioHTTP1, nioSSL, nioFoundation, nioWebSocket,
             asyncHTTPClient, crypto, x509, asn1, jwt, yams, lifecycle, logging, collections,
-        ]),
+        ]
+    ),
     // Layer 3: domain.
     module("KubeControllers", ["KubeCore", "KubeRuntime", crypto, logging, lifecycle]),
     module("Scheduling", ["KubeCore", "KubeRuntime", logging, lifecycle]),
@@ -101,50 +110,82 @@ let targets: [Target] = [
         [
             "KubeCore", "KubeRuntime", "Telemetry", nioCore, nioPosix, nioHTTP1, nioWebSocket,
             asyncHTTPClient, subprocess, crypto, logging, lifecycle,
-        ]),
-    module("Extension", ["KubeCore", "KubeRuntime", "MLTypes", "ControlPlaneAPI", crypto, x509, asn1, logging, lifecycle]),
+        ]
+    ),
+    module(
+        "Extension",
+        ["KubeCore", "KubeRuntime", "MLTypes", "ControlPlaneAPI", crypto, x509, asn1, logging, lifecycle]
+    ),
     module("TrainingOperator", ["KubeCore", "KubeRuntime", "MLTypes", crypto, logging, lifecycle]),
     module("InferenceOperator", ["KubeCore", "KubeRuntime", "MLTypes", crypto, logging, lifecycle]),
     module(
         "InferenceRouter",
-        ["KubeCore", "MLTypes", "Telemetry", nioCore, nioPosix, nioSSL, crypto, logging, lifecycle, collections]),
+        ["KubeCore", "MLTypes", "Telemetry", nioCore, nioPosix, nioSSL, crypto, logging, lifecycle, collections]
+    ),
     module(
         "Gateway",
-        ["KubeCore", "KubeRuntime", "MLTypes", "Telemetry", hummingbird, hummingbirdTLS, nioSSL, logging, lifecycle]),
+        ["KubeCore", "KubeRuntime", "MLTypes", "Telemetry", hummingbird, hummingbirdTLS, nioSSL, logging, lifecycle]
+    ),
     module(
         "ControlPlane",
         [
-            "KubeCore", "KubeRuntime", "MLTypes", "ControlPlaneAPI", "Telemetry", grdb, hummingbird, hummingbirdTLS, nioCore,
+            "KubeCore", "KubeRuntime", "MLTypes", "ControlPlaneAPI", "Telemetry", grdb, hummingbird, hummingbirdTLS,
+            nioCore,
             nioSSL, nioFoundation, asyncHTTPClient, crypto, jwt, logging, lifecycle,
-        ]),
+        ]
+    ),
     module(
-        "JobRuntime", ["KubeCore", "MLTypes", asyncHTTPClient, nioCore, nioHTTP1, nioSSL, nioFoundation, yams]),
+        "JobRuntime",
+        ["KubeCore", "MLTypes", asyncHTTPClient, nioCore, nioHTTP1, nioSSL, nioFoundation, yams]
+    ),
     // Layer 4: shell.
     module(
         "Commands",
         [
             "KubeCore", "KubeClient", "KubeRuntime", "KubeStore", "KubeServer", "KubeControllers", "Scheduling",
-            "NodeAgent", "Extension", "MLTypes", "AzureMLYAML", "ControlPlaneAPI", "ControlPlaneClient", "TrainingOperator",
+            "NodeAgent", "Extension", "MLTypes", "AzureMLYAML", "ControlPlaneAPI", "ControlPlaneClient",
+            "TrainingOperator",
             "InferenceOperator", "InferenceRouter", "Gateway", "ControlPlane", "JobRuntime", "Telemetry",
             argumentParser, asyncHTTPClient, yams, crypto, lifecycle, logging, nioCore, nioHTTP1, unixSignals,
-        ]),
+        ]
+    ),
     .executableTarget(name: "outrigger", dependencies: ["Commands"], swiftSettings: house),
     .executableTarget(name: "outrigger-monitor", path: "Sources/outrigger-monitor"),
     // Tests.
     .target(
-        name: "TestSupport", dependencies: ["KubeCore", "KubeRuntime", "KubeStore", "KubeServer", logging],
-        path: "Tests/TestSupport", swiftSettings: house),
+        name: "TestSupport",
+        dependencies: ["KubeCore", "KubeRuntime", "KubeStore", "KubeServer", logging],
+        path: "Tests/TestSupport",
+        swiftSettings: house
+    ),
     tests("KubeCore"),
     tests(
         "ControlPlane",
         [
-            "KubeCore", "ControlPlaneAPI", "ControlPlaneClient", asyncHTTPClient, crypto, hummingbird, hummingbirdTLS, nioCore, nioHTTP1,
+            "KubeCore", "ControlPlaneAPI", "ControlPlaneClient", asyncHTTPClient, crypto, hummingbird, hummingbirdTLS,
+            nioCore, nioHTTP1,
             nioSSL, x509, asn1, lifecycle, logging,
-        ]),
+        ]
+    ),
     tests("ControlPlaneClient", ["ControlPlaneAPI"]),
-    tests("Extension", ["KubeCore", "KubeRuntime", "MLTypes", "ControlPlaneAPI", "TestSupport", crypto, x509, asn1, lifecycle, logging]),
-    tests("Gateway", ["KubeCore", "KubeRuntime", "MLTypes", "Telemetry", "TestSupport", asyncHTTPClient, nioCore, nioHTTP1, nioSSL, crypto, x509, asn1, lifecycle, logging]),
-    tests("KubeControllers", ["KubeCore", "KubeRuntime", "KubeStore", "KubeServer", "Scheduling", "TestSupport", lifecycle, logging]),
+    tests(
+        "Extension",
+        [
+            "KubeCore", "KubeRuntime", "MLTypes", "ControlPlaneAPI", "TestSupport", crypto, x509, asn1, lifecycle,
+            logging,
+        ]
+    ),
+    tests(
+        "Gateway",
+        [
+            "KubeCore", "KubeRuntime", "MLTypes", "Telemetry", "TestSupport", asyncHTTPClient, nioCore, nioHTTP1,
+            nioSSL, crypto, x509, asn1, lifecycle, logging,
+        ]
+    ),
+    tests(
+        "KubeControllers",
+        ["KubeCore", "KubeRuntime", "KubeStore", "KubeServer", "Scheduling", "TestSupport", lifecycle, logging]
+    ),
     tests("Scheduling", ["KubeCore"]),
     tests("KubeRuntime", ["KubeCore"]),
     tests("MLTypes", ["KubeCore"]),
@@ -153,12 +194,22 @@ let targets: [Target] = [
     tests("InferenceOperator", ["KubeCore", "MLTypes", "TestSupport", lifecycle, logging]),
     tests("TrainingOperator", ["KubeCore", "MLTypes"]),
     tests("KubeClient", ["KubeCore"]),
-    tests("KubeServer", ["KubeCore", "KubeStore", "KubeClient", "TestSupport", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL, x509, asn1, logging]),
+    tests(
+        "KubeServer",
+        [
+            "KubeCore", "KubeStore", "KubeClient", "TestSupport", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL,
+            x509, asn1, logging,
+        ]
+    ),
     tests("KubeStore", ["KubeCore"]),
     tests(
         "InferenceRouter",
-        ["KubeCore", "MLTypes", "Telemetry", nioCore, nioPosix, nioSSL, crypto, asn1, x509, lifecycle, logging]),
-    tests("NodeAgent", ["KubeCore", "KubeRuntime", "KubeServer", "TestSupport", nioCore, nioPosix, nioHTTP1, nioWebSocket, logging]),
+        ["KubeCore", "MLTypes", "Telemetry", nioCore, nioPosix, nioSSL, crypto, asn1, x509, lifecycle, logging]
+    ),
+    tests(
+        "NodeAgent",
+        ["KubeCore", "KubeRuntime", "KubeServer", "TestSupport", nioCore, nioPosix, nioHTTP1, nioWebSocket, logging]
+    ),
 ]
 
 let wanted: [Target] =

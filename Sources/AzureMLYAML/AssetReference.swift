@@ -13,7 +13,7 @@ package enum AssetReference: Sendable, Hashable {
     /// `azureml://…`, `https://…`, `runs:/…`.
     case uri(String)
 
-    /// - Parameter folder: where relative paths start.
+    /// `folder`: where relative paths start.
     package init(_ text: String, folder: String) {
         if text.hasPrefix("azureml://") || text.hasPrefix("runs:/") || Self.hasScheme(text) {
             self = .uri(text)

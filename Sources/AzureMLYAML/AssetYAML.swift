@@ -18,8 +18,14 @@ package struct AssetYAML: Sendable, Hashable {
     package var properties: [String: String]
 
     package init(
-        kind: Kind, name: String, version: String?, type: String, path: AssetReference, description: String? = nil,
-        tags: [String: String] = [:], properties: [String: String] = [:]
+        kind: Kind,
+        name: String,
+        version: String?,
+        type: String,
+        path: AssetReference,
+        description: String? = nil,
+        tags: [String: String] = [:],
+        properties: [String: String] = [:]
     ) {
         self.kind = kind
         self.name = name
@@ -77,7 +83,8 @@ package struct ComputeYAML: Sendable, Hashable {
     package init(_ document: SpecDocument) throws(SpecError) {
         var reader = SpecReader(document.root)
         reader.allow([
-            "$schema", "name", "type", "resource_id", "namespace", "properties", "description", "tags", "identity", "location",
+            "$schema", "name", "type", "resource_id", "namespace", "properties", "description", "tags", "identity",
+            "location",
         ])
         if let type = reader.string("type"), type.lowercased() != "kubernetes" {
             reader.fail("type", .notSupported, "only kubernetes computes can be attached")

@@ -34,7 +34,8 @@ extension CommandJobYAML {
             properties["limits"] = ["jobLimitsType": "Command", "timeout": .string("PT\(timeoutSeconds)S")]
         }
         properties["inputs"] = .object(
-            inputs.reduce(into: [:]) { $0[$1.key] = Self.input($1.value, uri: resolved.inputURIs[$1.key] ?? "") })
+            inputs.reduce(into: [:]) { $0[$1.key] = Self.input($1.value, uri: resolved.inputURIs[$1.key] ?? "") }
+        )
         properties["outputs"] = .object(outputs.mapValues(Self.output))
         var resources: [String: JSON] = ["instanceCount": JSON(instanceCount ?? 1)]
         if let instanceType { resources["instanceType"] = .string(instanceType) }
@@ -61,7 +62,8 @@ extension CommandJobYAML {
     private static func output(_ output: Output) -> JSON {
         let modes = ["rw_mount": "ReadWriteMount", "upload": "Upload", "direct": "Direct"]
         var members: [String: JSON] = [
-            "jobOutputType": .string(output.type), "mode": .string(modes[output.mode ?? "rw_mount"] ?? "ReadWriteMount"),
+            "jobOutputType": .string(output.type),
+            "mode": .string(modes[output.mode ?? "rw_mount"] ?? "ReadWriteMount"),
         ]
         if let path = output.path { members["uri"] = .string(path) }
         if let name = output.name { members["assetName"] = .string(name) }

@@ -2,7 +2,9 @@ internal import Foundation
 package import KubeCore
 internal import MLTypes
 
-/// A command job's file, checked. Source: the v2 YAML schema of command jobs.
+/// A command job's file, checked.
+///
+/// Source: the v2 YAML schema of command jobs.
 package struct CommandJobYAML: Sendable, Hashable {
     package enum Input: Sendable, Hashable {
         case literal(String)
@@ -42,7 +44,8 @@ package struct CommandJobYAML: Sendable, Hashable {
     package var warnings: [String]
 
     static let keys = [
-        "$schema", "type", "name", "display_name", "experiment_name", "description", "tags", "properties", "command", "code",
+        "$schema", "type", "name", "display_name", "experiment_name", "description", "tags", "properties", "command",
+        "code",
         "environment", "compute", "environment_variables", "inputs", "outputs", "resources", "distribution", "limits",
         "identity", "services", "queue_settings", "parent_job_name",
     ]
@@ -68,7 +71,8 @@ package struct CommandJobYAML: Sendable, Hashable {
         outputs = Self.outputs(&reader)
         if var resources = reader.nested("resources") {
             resources.allow([
-                "instance_count", "instance_type", "shm_size", "docker_args", "properties", "max_instance_count", "locations",
+                "instance_count", "instance_type", "shm_size", "docker_args", "properties", "max_instance_count",
+                "locations",
             ])
             instanceCount = resources.integer("instance_count", minimum: 1)
             instanceType = resources.string("instance_type")
@@ -145,8 +149,12 @@ package struct CommandJobYAML: Sendable, Hashable {
             output.allow(["type", "mode", "path", "name", "version", "description"])
             let mode = output.choice("mode", among: ["rw_mount", "mount", "upload", "direct"])
             result[name] = Output(
-                type: output.choice("type", among: dataTypes) ?? "uri_folder", mode: mode == "mount" ? "rw_mount" : mode,
-                path: output.string("path"), name: output.string("name"), version: output.string("version"))
+                type: output.choice("type", among: dataTypes) ?? "uri_folder",
+                mode: mode == "mount" ? "rw_mount" : mode,
+                path: output.string("path"),
+                name: output.string("name"),
+                version: output.string("version")
+            )
             reader.take(output.errors)
         }
         return result
@@ -155,7 +163,9 @@ package struct CommandJobYAML: Sendable, Hashable {
     private static func checkName(_ name: String, path: String, reader: inout SpecReader) {
         let isValid = name.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") }
         if !isValid || name.first?.isNumber == true {
-            reader.take([FieldError(path, .invalid, "names have letters, digits and underscores and start with no digit")])
+            reader.take([
+                FieldError(path, .invalid, "names have letters, digits and underscores and start with no digit")
+            ])
         }
     }
 
@@ -196,7 +206,10 @@ package struct CommandJobYAML: Sendable, Hashable {
     }
 
     private static func checkReferences(
-        _ command: String, inputs: [String: Input], outputs: [String: Output], reader: inout SpecReader
+        _ command: String,
+        inputs: [String: Input],
+        outputs: [String: Output],
+        reader: inout SpecReader
     ) {
         for reference in Expressions.references(in: command) {
             let parts = reference.split(separator: ".", maxSplits: 1).map(String.init)

@@ -18,7 +18,8 @@ package struct EnvironmentYAML: Sendable, Hashable {
     package var osType: String?
 
     static let keys = [
-        "$schema", "name", "version", "image", "conda_file", "build", "inference_config", "os_type", "description", "tags",
+        "$schema", "name", "version", "image", "conda_file", "build", "inference_config", "os_type", "description",
+        "tags",
         "datastore", "type",
     ]
 
@@ -84,7 +85,10 @@ package struct EnvironmentYAML: Sendable, Hashable {
             switch value {
             case .object(let members):
                 return Node(
-                    members.sorted { $0.key < $1.key }.map { (Node($0.key), node($0.value)) }, .implicit, .block)
+                    members.sorted { $0.key < $1.key }.map { (Node($0.key), node($0.value)) },
+                    .implicit,
+                    .block
+                )
             case .array(let elements): return Node(elements.map(node), .implicit, .block)
             case .string(let text): return Node(text, .implicit, SpecReader.needsQuotes(text) ? .singleQuoted : .any)
             default: return Node(value.text)
@@ -102,7 +106,8 @@ package struct EnvironmentYAML: Sendable, Hashable {
         config.allow(["liveness_route", "readiness_route", "scoring_route", "type"])
         var routes: [String: JSON] = [:]
         for (key, name) in [
-            ("liveness_route", "livenessRoute"), ("readiness_route", "readinessRoute"), ("scoring_route", "scoringRoute"),
+            ("liveness_route", "livenessRoute"), ("readiness_route", "readinessRoute"),
+            ("scoring_route", "scoringRoute"),
         ] {
             guard var route = config.nested(key) else {
                 config.fail(key, .required, "all three routes are needed")
@@ -163,7 +168,11 @@ package enum EnvironmentChoice: Sendable, Hashable {
             let reference = AssetReference(text, folder: folder)
             if case .local(let path) = reference {
                 guard text.hasPrefix("file:") else {
-                    reader.fail("environment", .invalid, "write azureml:NAME:VERSION, file:PATH, or a mapping with image")
+                    reader.fail(
+                        "environment",
+                        .invalid,
+                        "write azureml:NAME:VERSION, file:PATH, or a mapping with image"
+                    )
                     return nil
                 }
                 return inline(file: path, reader: &reader)
@@ -172,7 +181,12 @@ package enum EnvironmentChoice: Sendable, Hashable {
         }
         var errors: [FieldError] = []
         let environment = EnvironmentYAML(
-            value, path: reader.at("environment"), folder: folder, isInline: true, errors: &errors)
+            value,
+            path: reader.at("environment"),
+            folder: folder,
+            isInline: true,
+            errors: &errors
+        )
         reader.take(errors)
         return .inline(environment)
     }
@@ -182,7 +196,12 @@ package enum EnvironmentChoice: Sendable, Hashable {
             let document = try SpecDocument(file: file)
             var errors: [FieldError] = []
             let environment = EnvironmentYAML(
-                document.root, path: "", folder: document.folder, isInline: true, errors: &errors)
+                document.root,
+                path: "",
+                folder: document.folder,
+                isInline: true,
+                errors: &errors
+            )
             if !errors.isEmpty { throw SpecError(file: file, errors: errors) }
             return .inline(environment)
         } catch {

@@ -77,7 +77,10 @@ enum OnlineNames {
             && name.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-") }
         if !isValid {
             reader.fail(
-                key, .invalid, "3 to 32 letters, digits and hyphens, starting with a letter and not ending in a hyphen")
+                key,
+                .invalid,
+                "3 to 32 letters, digits and hyphens, starting with a letter and not ending in a hyphen"
+            )
         }
     }
 }
@@ -107,8 +110,10 @@ package struct OnlineDeploymentYAML: Sendable, Hashable {
     }
 
     static let keys = [
-        "$schema", "type", "name", "endpoint_name", "model", "code_configuration", "environment", "environment_variables",
-        "instance_type", "instance_count", "app_insights_enabled", "model_mount_path", "scale_settings", "request_settings",
+        "$schema", "type", "name", "endpoint_name", "model", "code_configuration", "environment",
+        "environment_variables",
+        "instance_type", "instance_count", "app_insights_enabled", "model_mount_path", "scale_settings",
+        "request_settings",
         "liveness_probe", "readiness_probe", "resources", "data_collector", "description", "tags", "properties",
         "egress_public_network_access",
     ]
@@ -144,9 +149,12 @@ package struct OnlineDeploymentYAML: Sendable, Hashable {
         var nested = SpecReader(value, path: reader.at("model"))
         nested.allow(["name", "version", "type", "path", "description", "tags", "properties"])
         let asset = AssetYAML(
-            kind: .model, name: nested.string("name") ?? "", version: nested.string("version"),
+            kind: .model,
+            name: nested.string("name") ?? "",
+            version: nested.string("version"),
             type: nested.choice("type", among: AssetYAML.types(of: .model)) ?? "custom_model",
-            path: AssetReference(nested.requiredString("path"), folder: folder))
+            path: AssetReference(nested.requiredString("path"), folder: folder)
+        )
         if case .local(let path) = asset.path, !FileManager.default.fileExists(atPath: path) {
             nested.fail("path", .notFound, "there is no file or folder at \(path)")
         }
@@ -200,7 +208,9 @@ enum OnlineSections {
         if var nested = reader.nested("request_settings") {
             nested.allow(["request_timeout_ms", "max_concurrent_requests_per_instance", "max_queue_wait_ms"])
             var members: [String: JSON] = [:]
-            if let value = nested.integer("request_timeout_ms", minimum: 1) { members["requestTimeout"] = duration(value) }
+            if let value = nested.integer("request_timeout_ms", minimum: 1) {
+                members["requestTimeout"] = duration(value)
+            }
             if let value = nested.integer("max_queue_wait_ms") { members["maxQueueWait"] = duration(value) }
             if let value = nested.integer("max_concurrent_requests_per_instance", minimum: 1) {
                 members["maxConcurrentRequestsPerInstance"] = JSON(value)
@@ -233,7 +243,9 @@ enum OnlineSections {
         var members: [String: JSON] = ["scaleType": type == "default" ? "Default" : "TargetUtilization"]
         if let value = nested.integer("min_instances") { members["minInstances"] = JSON(value) }
         if let value = nested.integer("max_instances", minimum: 1) { members["maxInstances"] = JSON(value) }
-        if let value = nested.integer("polling_interval", minimum: 1) { members["pollingInterval"] = duration(value * 1000) }
+        if let value = nested.integer("polling_interval", minimum: 1) {
+            members["pollingInterval"] = duration(value * 1000)
+        }
         if let value = nested.integer("target_utilization_percentage", minimum: 1) {
             members["targetUtilizationPercentage"] = JSON(value)
         }

@@ -40,7 +40,10 @@ package struct SpecDocument: Sendable, Hashable {
         }
         root = node.map(Self.json) ?? .object([:])
         guard root.objectValue != nil else {
-            throw SpecError(file: file, errors: [FieldError("", .typeInvalid, "a mapping of keys to values is expected")])
+            throw SpecError(
+                file: file,
+                errors: [FieldError("", .typeInvalid, "a mapping of keys to values is expected")]
+            )
         }
         for override in overrides { try apply(override) }
     }
@@ -49,7 +52,9 @@ package struct SpecDocument: Sendable, Hashable {
     private mutating func apply(_ override: String) throws(SpecError) {
         guard let equals = override.firstIndex(of: "="), equals != override.startIndex else {
             throw SpecError(
-                file: file, errors: [FieldError("--set", .invalid, "write path.to.key=value", badValue: .string(override))])
+                file: file,
+                errors: [FieldError("--set", .invalid, "write path.to.key=value", badValue: .string(override))]
+            )
         }
         let path = override[..<equals].split(separator: ".").map(String.init)
         let text = String(override[override.index(after: equals)...])
@@ -86,7 +91,9 @@ package struct SpecDocument: Sendable, Hashable {
         }
         if let value = Int64(text), !text.hasPrefix("+"), text == "0" || !text.hasPrefix("0") { return .int(value) }
         let looksNumeric = text.contains(where: \.isNumber) && text.allSatisfy { $0.isNumber || "+-.eE".contains($0) }
-        if looksNumeric, let value = Double(text), value.isFinite, !(text.count > 1 && text.hasPrefix("0") && !text.contains(".")) {
+        if looksNumeric, let value = Double(text), value.isFinite,
+            !(text.count > 1 && text.hasPrefix("0") && !text.contains("."))
+        {
             return .double(value)
         }
         return .string(text)

@@ -18,7 +18,10 @@ struct ARMSession: Sendable {
     let progress: Progress
 
     static func open(
-        _ layout: InstanceLayout, resourceGroup: String?, workspace: String?, subscription: String?
+        _ layout: InstanceLayout,
+        resourceGroup: String?,
+        workspace: String?,
+        subscription: String?
     ) async throws -> ARMSession {
         _ = try InstanceRecord.require(layout)
         let client = try ControlPlaneClient(dataDirectory: layout.root)
@@ -27,13 +30,21 @@ struct ARMSession: Sendable {
             try await client.shutdown()
             throw CommandError(
                 "--subscription \(subscription): this instance has subscription \(connection.subscriptionId)",
-                remedy: "leave --subscription out", exitStatus: 2)
+                remedy: "leave --subscription out",
+                exitStatus: 2
+            )
         }
-        let group = "/subscriptions/\(connection.subscriptionId)/resourceGroups/\(resourceGroup ?? connection.resourceGroup)"
+        let group =
+            "/subscriptions/\(connection.subscriptionId)/resourceGroups/\(resourceGroup ?? connection.resourceGroup)"
         let ids = WorkspaceIDs(connection, resourceGroup: resourceGroup, workspace: workspace)
         return ARMSession(
-            client: client, connection: connection, resourceGroupID: group, workspaceID: ids.workspace, ids: ids,
-            progress: Progress())
+            client: client,
+            connection: connection,
+            resourceGroupID: group,
+            workspaceID: ids.workspace,
+            ids: ids,
+            progress: Progress()
+        )
     }
 
     func close() async {
@@ -70,7 +81,9 @@ struct ARMSession: Sendable {
         try await finish(try await client.patch(path, body), path: path, waits: waits)
     }
 
-    func post(_ path: String, _ body: JSON = .object([:])) async throws -> JSON { try await client.post(path, body).body }
+    func post(_ path: String, _ body: JSON = .object([:])) async throws -> JSON {
+        try await client.post(path, body).body
+    }
 
     func delete(_ path: String, query: [String: String] = [:], waits: Bool = true) async throws {
         let answer = try await client.delete(path, query: query)
@@ -119,7 +132,10 @@ struct ARMSession: Sendable {
     /// Logs and `outputs/` of a run.
     func downloadArtifacts(run: String, to folder: String) async throws {
         let count = try await client.downloadFolder(
-            container: "azureml", prefix: "ExperimentRun/dcid.\(run)/", to: folder)
+            container: "azureml",
+            prefix: "ExperimentRun/dcid.\(run)/",
+            to: folder
+        )
         progress.say("\(count) files written to \(folder)")
     }
 
@@ -161,8 +177,10 @@ struct ARMSession: Sendable {
             try await http.shutdown()
             guard (200..<300).contains(response.status.code) else {
                 throw CommandError(
-                    "the endpoint answered \(response.status.code)", cause: String(buffer: bytes),
-                    remedy: "see 'outrigger ml online-deployment get-logs'")
+                    "the endpoint answered \(response.status.code)",
+                    cause: String(buffer: bytes),
+                    remedy: "see 'outrigger ml online-deployment get-logs'"
+                )
             }
             return Data(bytes.readableBytesView)
         } catch {

@@ -1,4 +1,6 @@
-/// What a command could not do. Printed as `error:`, `cause:` and `fix:` lines on standard error.
+/// What a command could not do.
+///
+/// Printed as `error:`, `cause:` and `fix:` lines on standard error.
 package struct CommandError: Error, Sendable, CustomStringConvertible {
     /// Names the object and the value; lower case, no full stop.
     package var message: String

@@ -6,7 +6,8 @@ internal import KubeCore
 struct InstanceOptions: ParsableArguments {
     @Option(
         name: .customLong("data-dir"),
-        help: "Folder of the instance (default: $OUTRIGGER_DATA_DIR, then ~/.local/share/outrigger).")
+        help: "Folder of the instance (default: $OUTRIGGER_DATA_DIR, then ~/.local/share/outrigger)."
+    )
     var dataDirectory: String?
 
     var layout: InstanceLayout { InstanceLayout(option: dataDirectory) }
@@ -22,10 +23,16 @@ struct OutputOptions: ParsableArguments {
 struct WorkspaceOptions: ParsableArguments {
     @OptionGroup var instance: InstanceOptions
 
-    @Option(name: [.customShort("g"), .customLong("resource-group")], help: "Resource group (default: that of the instance).")
+    @Option(
+        name: [.customShort("g"), .customLong("resource-group")],
+        help: "Resource group (default: that of the instance)."
+    )
     var resourceGroup: String?
 
-    @Option(name: [.customShort("w"), .customLong("workspace-name")], help: "Workspace (default: that of the instance).")
+    @Option(
+        name: [.customShort("w"), .customLong("workspace-name")],
+        help: "Workspace (default: that of the instance)."
+    )
     var workspaceName: String?
 
     @Option(help: "Subscription id (default: that of the instance).")
@@ -35,8 +42,11 @@ struct WorkspaceOptions: ParsableArguments {
     func withSession<T>(_ body: (ARMSession) async throws -> T) async throws -> T {
         let defaults = try Defaults.load(instance.layout)
         let session = try await ARMSession.open(
-            instance.layout, resourceGroup: resourceGroup ?? defaults["group"],
-            workspace: workspaceName ?? defaults["workspace"], subscription: subscription)
+            instance.layout,
+            resourceGroup: resourceGroup ?? defaults["group"],
+            workspace: workspaceName ?? defaults["workspace"],
+            subscription: subscription
+        )
         do {
             let result = try await body(session)
             await session.close()
@@ -57,7 +67,9 @@ enum Defaults {
     static func load(_ layout: InstanceLayout) throws -> [String: String] {
         guard FileManager.default.fileExists(atPath: path(layout)) else { return [:] }
         return try JSONDecoder().decode(
-            [String: String].self, from: try Data(contentsOf: URL(fileURLWithPath: path(layout))))
+            [String: String].self,
+            from: try Data(contentsOf: URL(fileURLWithPath: path(layout)))
+        )
     }
 }
 
@@ -68,7 +80,8 @@ struct Configure: AsyncParsableCommand {
             EXAMPLES
               outrigger configure --defaults group=local workspace=local
               outrigger configure --defaults group=          # removes one
-            """)
+            """
+    )
 
     @OptionGroup var instance: InstanceOptions
 
@@ -81,11 +94,16 @@ struct Configure: AsyncParsableCommand {
             let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
             guard parts.count == 2, Defaults.known.contains(parts[0]) else {
                 throw CommandError(
-                    "--defaults \(pair): unknown default", remedy: "use group=… or workspace=…", exitStatus: 2)
+                    "--defaults \(pair): unknown default",
+                    remedy: "use group=… or workspace=…",
+                    exitStatus: 2
+                )
             }
             stored[parts[0]] = parts[1].isEmpty ? nil : parts[1]
         }
-        if !defaults.isEmpty { try PrivateFile.write(try JSONEncoder().encode(stored), to: Defaults.path(instance.layout)) }
+        if !defaults.isEmpty {
+            try PrivateFile.write(try JSONEncoder().encode(stored), to: Defaults.path(instance.layout))
+        }
         for (name, value) in stored.sorted(by: { $0.key < $1.key }) { print("\(name)=\(value)") }
     }
 }

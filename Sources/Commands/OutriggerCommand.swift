@@ -11,10 +11,12 @@ package struct Outrigger: AsyncParsableCommand {
         discussion: """
             Start with 'outrigger up --detach', then install the extension with 'outrigger k8s-extension create' and submit a \
             job with 'outrigger ml job create'. Shell completion: outrigger --generate-completion-script bash
-            """, version: Product.version,
+            """,
+        version: Product.version,
         subcommands: [
             Up.self, Down.self, Status.self, K8sExtension.self, ML.self, Configure.self, Daemon.self, Component.self,
-        ])
+        ]
+    )
 
     package init() {}
 

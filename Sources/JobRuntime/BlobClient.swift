@@ -5,15 +5,15 @@ internal import NIOFoundationCompat
 internal import NIOHTTP1
 internal import NIOSSL
 
-/// Fetches and stores blobs of the control plane. The bearer token is sent to the control plane's address only.
+/// Fetches and stores blobs of the control plane.
+///
+/// The bearer token is sent to the control plane's address only.
 struct BlobClient: Sendable {
     private let client: HTTPClient
     private let controlPlaneURL: String
     private let token: String
 
-    /// - Parameters:
-    ///   - caFile: PEM file of the control plane's CA; trusted besides the system's.
-    ///   - tokenFile: file with the bearer token.
+    /// Trusts the CA in `caFile` (PEM) besides the system's, and signs in with the bearer token in `tokenFile`.
     init(controlPlaneURL: String, caFile: String, tokenFile: String) throws {
         var tls = TLSConfiguration.makeClientConfiguration()
         tls.additionalTrustRoots = [.certificates(try NIOSSLCertificate.fromPEMFile(caFile))]
@@ -71,7 +71,11 @@ struct BlobClient: Sendable {
         var index = 0
         while let data = try file.read(upToCount: Self.blockSize), !data.isEmpty {
             let id = Data(String(format: "%08d", index).utf8).base64EncodedString()
-            try await put(appending("comp=block&blockid=" + BlobLocation.encode(id), to: url), bytes: data, blobType: nil)
+            try await put(
+                appending("comp=block&blockid=" + BlobLocation.encode(id), to: url),
+                bytes: data,
+                blobType: nil
+            )
             blocks += "<Latest>\(id)</Latest>"
             index += 1
         }
@@ -85,8 +89,12 @@ struct BlobClient: Sendable {
     /// Appends to an append blob, at `offset` exactly: repeating a request whose answer was lost appends nothing twice.
     func append(_ data: Data, to url: String, at offset: Int) async throws {
         try await put(
-            appending("comp=appendblock", to: url), bytes: data, blobType: nil,
-            headers: ["x-ms-blob-condition-appendpos": String(offset)], accepting: [412])
+            appending("comp=appendblock", to: url),
+            bytes: data,
+            blobType: nil,
+            headers: ["x-ms-blob-condition-appendpos": String(offset)],
+            accepting: [412]
+        )
     }
 
     private static let blockSize = 8 << 20
@@ -101,7 +109,11 @@ struct BlobClient: Sendable {
     }
 
     private func put(
-        _ url: String, bytes: Data, blobType: String?, headers: [String: String] = [:], accepting: [Int] = []
+        _ url: String,
+        bytes: Data,
+        blobType: String?,
+        headers: [String: String] = [:],
+        accepting: [Int] = []
     ) async throws {
         var all = headers
         if let blobType { all["x-ms-blob-type"] = blobType }
@@ -111,7 +123,11 @@ struct BlobClient: Sendable {
 
     /// Sends with up to five tries; faults of the transport and 5xx answers are tried again with growing pauses.
     private func send(
-        _ method: HTTPMethod, _ url: String, headers: [String: String] = [:], body: Data? = nil, accepting: [Int] = []
+        _ method: HTTPMethod,
+        _ url: String,
+        headers: [String: String] = [:],
+        body: Data? = nil,
+        accepting: [Int] = []
     ) async throws -> HTTPClientResponse {
         var request = HTTPClientRequest(url: url)
         request.method = method
@@ -128,7 +144,8 @@ struct BlobClient: Sendable {
                 let text = String(buffer: (try? await response.body.collect(upTo: 4096)) ?? ByteBuffer())
                 let failure = JobRuntimeError(
                     method == .GET ? .downloadFailed : .uploadFailed,
-                    "\(method.rawValue) \(Self.withoutQuery(url)) answered \(status) \(text.prefix(300))")
+                    "\(method.rawValue) \(Self.withoutQuery(url)) answered \(status) \(text.prefix(300))"
+                )
                 guard status >= 500 || status == 429, attempt < 5 else { throw failure }
             } catch let error as JobRuntimeError {
                 throw error
@@ -139,7 +156,8 @@ struct BlobClient: Sendable {
                     throw JobRuntimeError(
                         method == .GET ? .downloadFailed : .uploadFailed,
                         "\(method.rawValue) \(Self.withoutQuery(url)): \(error)",
-                        remedy: "check that the control plane is up and reachable from pods")
+                        remedy: "check that the control plane is up and reachable from pods"
+                    )
                 }
             }
             try await Task.sleep(for: pause * Double.random(in: 0.8...1.2))

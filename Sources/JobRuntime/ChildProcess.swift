@@ -8,7 +8,8 @@ struct ChildProcess: Sendable {
 
     /// Starts `arguments` as leader of a new process group, in our working directory, with exactly `environment`.
     static func start(
-        _ arguments: [String], environment: [String: String]
+        _ arguments: [String],
+        environment: [String: String]
     ) throws(JobRuntimeError) -> ChildProcess {
         var ends: [Int32] = [0, 0]
         guard pipe(&ends) == 0 else {
@@ -33,14 +34,18 @@ struct ChildProcess: Sendable {
         posix_spawnattr_setsigdefault(&attributes, &signals)
         posix_spawnattr_setpgroup(&attributes, 0)
         posix_spawnattr_setflags(
-            &attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+            &attributes,
+            Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF)
+        )
         var pid: pid_t = 0
         let result = spawn(&pid, arguments, environment, &actions, &attributes)
         close(ends[1])
         guard result == 0 else {
             close(ends[0])
             throw JobRuntimeError(
-                .launchFailed, "cannot start \(arguments.first ?? ""): \(String(cString: strerror(result)))")
+                .launchFailed,
+                "cannot start \(arguments.first ?? ""): \(String(cString: strerror(result)))"
+            )
         }
         return ChildProcess(pid: pid, output: ends[0])
     }
@@ -52,7 +57,9 @@ struct ChildProcess: Sendable {
         let result = spawn(&pid, arguments, merged, nil, nil)
         guard result == 0 else {
             throw JobRuntimeError(
-                .launchFailed, "cannot start \(arguments.first ?? ""): \(String(cString: strerror(result)))")
+                .launchFailed,
+                "cannot start \(arguments.first ?? ""): \(String(cString: strerror(result)))"
+            )
         }
         var status: Int32 = 0
         while waitpid(pid, &status, 0) < 0 && errno == EINTR {}
@@ -66,8 +73,11 @@ struct ChildProcess: Sendable {
     }
 
     private static func spawn(
-        _ pid: inout pid_t, _ arguments: [String], _ environment: [String: String],
-        _ actions: UnsafePointer<posix_spawn_file_actions_t>?, _ attributes: UnsafePointer<posix_spawnattr_t>?
+        _ pid: inout pid_t,
+        _ arguments: [String],
+        _ environment: [String: String],
+        _ actions: UnsafePointer<posix_spawn_file_actions_t>?,
+        _ attributes: UnsafePointer<posix_spawnattr_t>?
     ) -> Int32 {
         var argv: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
         var envp: [UnsafeMutablePointer<CChar>?] = environment.map { strdup($0.key + "=" + $0.value) } + [nil]

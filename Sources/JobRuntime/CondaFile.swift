@@ -19,8 +19,10 @@ package struct CondaFile: Sendable, Hashable {
         }
         guard let mapping = loaded as? [String: Any], let dependencies = mapping["dependencies"] as? [Any] else {
             throw JobRuntimeError(
-                .badConfiguration, "the conda file has no list \"dependencies\"",
-                remedy: "write dependencies: [python=3.11, pip, {pip: [...]}]")
+                .badConfiguration,
+                "the conda file has no list \"dependencies\"",
+                remedy: "write dependencies: [python=3.11, pip, {pip: [...]}]"
+            )
         }
         requirements = []
         translated = []
@@ -30,7 +32,10 @@ package struct CondaFile: Sendable, Hashable {
             } else if let group = dependency as? [String: Any], let pip = group["pip"] as? [Any] {
                 requirements += pip.map { "\($0)" }
             } else {
-                throw JobRuntimeError(.badConfiguration, "the conda file's dependency \"\(dependency)\" is not understood")
+                throw JobRuntimeError(
+                    .badConfiguration,
+                    "the conda file's dependency \"\(dependency)\" is not understood"
+                )
             }
         }
     }
@@ -52,7 +57,9 @@ package struct CondaFile: Sendable, Hashable {
         }
     }
 
-    /// conda's `=1.2` means any 1.2.x; pip writes that `==1.2.*`. A build string after a second `=` is dropped.
+    /// conda's `=1.2` means any 1.2.x; pip writes that `==1.2.*`.
+    ///
+    /// A build string after a second `=` is dropped.
     private static func pipConstraint(_ text: Substring) -> String {
         guard text.hasPrefix("="), !text.hasPrefix("==") else { return String(text) }
         let version = text.dropFirst().prefix { $0 != "=" }

@@ -8,7 +8,7 @@ internal import MLTypes
 package enum EnvironmentPreparation {
     package static let marker = ".outrigger-complete"
 
-    /// - Parameter hash: content hash that names the folder; 32 hex digits.
+    /// `hash`: content hash that names the folder; 32 hex digits.
     package static func run(hash: String) async throws {
         guard hash.count == 32, hash.allSatisfy(\.isHexDigit) else {
             throw JobRuntimeError(.badConfiguration, "environment hash \"\(hash)\" is not 32 hexadecimal digits")
@@ -21,12 +21,17 @@ package enum EnvironmentPreparation {
         let lock = open(RuntimePaths.environments + "/." + hash + ".lock", O_CREAT | O_RDWR | O_CLOEXEC, 0o600)
         guard lock >= 0 else {
             throw JobRuntimeError(
-                .environmentFailed, "cannot write to \(RuntimePaths.environments): \(String(cString: strerror(errno)))")
+                .environmentFailed,
+                "cannot write to \(RuntimePaths.environments): \(String(cString: strerror(errno)))"
+            )
         }
         defer { close(lock) }
         // Blocks this thread until another builder is done; the process does nothing else meanwhile.
         guard flock(lock, LOCK_EX) == 0 else {
-            throw JobRuntimeError(.environmentFailed, "cannot lock the environment: \(String(cString: strerror(errno)))")
+            throw JobRuntimeError(
+                .environmentFailed,
+                "cannot lock the environment: \(String(cString: strerror(errno)))"
+            )
         }
         if FileManager.default.fileExists(atPath: folder + "/" + marker) {
             print("environment \(hash) was made by another pod")
@@ -44,12 +49,18 @@ package enum EnvironmentPreparation {
         try execute([python, "-m", "venv", folder], what: "making the virtual environment")
         if !conda.requirements.isEmpty {
             let file = folder + "/requirements.txt"
-            try (conda.requirements.joined(separator: "\n") + "\n").write(toFile: file, atomically: true, encoding: .utf8)
+            try (conda.requirements.joined(separator: "\n") + "\n").write(
+                toFile: file,
+                atomically: true,
+                encoding: .utf8
+            )
             try execute(
                 [
                     folder + "/bin/python", "-m", "pip", "install", "--no-input", "--disable-pip-version-check",
                     "--no-warn-script-location", "--cache-dir", RuntimePaths.environments + "/.pip-cache", "-r", file,
-                ], what: "pip install")
+                ],
+                what: "pip install"
+            )
         }
         try Data().write(to: URL(fileURLWithPath: folder + "/" + marker))
     }
@@ -63,8 +74,10 @@ package enum EnvironmentPreparation {
             }
         }
         throw JobRuntimeError(
-            .environmentFailed, "the image has no \(names[0])",
-            remedy: "use an image with that Python, or another python= in the conda file")
+            .environmentFailed,
+            "the image has no \(names[0])",
+            remedy: "use an image with that Python, or another python= in the conda file"
+        )
     }
 
     /// Runs to the end with our own output streams; the environment's build log is the container's log.
@@ -72,8 +85,10 @@ package enum EnvironmentPreparation {
         let status = try ChildProcess.runToEnd(arguments, environment: ["HOME": "/tmp"])
         guard status == 0 else {
             throw JobRuntimeError(
-                .environmentFailed, "\(what) failed with exit code \(status)",
-                remedy: "read the log of container environment-prepare and mend the conda file")
+                .environmentFailed,
+                "\(what) failed with exit code \(status)",
+                remedy: "read the log of container environment-prepare and mend the conda file"
+            )
         }
     }
 }

@@ -33,13 +33,22 @@ package enum ExecutionWrapper {
         let processes = RankPlan.processes(manifest, instance: instance)
         let logs = try processes.enumerated().map { index, process in
             try LogTee(
-                folder: RuntimePaths.root + "/run", name: "user_logs/" + process.logName, copiesToStandardOutput: index == 0)
+                folder: RuntimePaths.root + "/run",
+                name: "user_logs/" + process.logName,
+                copiesToStandardOutput: index == 0
+            )
         }
         let client = try BlobClient(
-            controlPlaneURL: manifest.controlPlaneURL, caFile: RuntimePaths.configuration + "/ca.pem",
-            tokenFile: RuntimePaths.token + "/token")
+            controlPlaneURL: manifest.controlPlaneURL,
+            caFile: RuntimePaths.configuration + "/ca.pem",
+            tokenFile: RuntimePaths.token + "/token"
+        )
         let uploader = try RunUploader(
-            client: client, artifactsURI: manifest.artifactsURI, workingDirectory: manifest.workingDirectory, logs: logs)
+            client: client,
+            artifactsURI: manifest.artifactsURI,
+            workingDirectory: manifest.workingDirectory,
+            logs: logs
+        )
         let token = try String(contentsOfFile: RuntimePaths.token + "/token", encoding: .utf8)
 
         signal(SIGTERM, SIG_IGN)
@@ -61,7 +70,9 @@ package enum ExecutionWrapper {
 
     /// Uploads until all processes have ended; exit codes in the order of `children`.
     private static func supervise(
-        _ children: [ChildProcess], logs: [LogTee], uploader: RunUploader
+        _ children: [ChildProcess],
+        logs: [LogTee],
+        uploader: RunUploader
     ) async -> [Int] {
         let supervisor = ProcessSupervisor(children: children, logs: logs)
         return await withTaskGroup(of: [Int]?.self) { group in
@@ -92,7 +103,11 @@ package enum ExecutionWrapper {
     }
 
     private static func finish(
-        _ manifest: JobManifest, exits: [Int], logs: [LogTee], uploader: RunUploader, client: BlobClient
+        _ manifest: JobManifest,
+        exits: [Int],
+        logs: [LogTee],
+        uploader: RunUploader,
+        client: BlobClient
     ) async -> Int {
         var failure: String?
         do {
@@ -122,7 +137,9 @@ package enum ExecutionWrapper {
         }
         guard chdir(manifest.workingDirectory) == 0 else {
             throw JobRuntimeError(
-                .launchFailed, "cannot enter \(manifest.workingDirectory): \(String(cString: strerror(errno)))")
+                .launchFailed,
+                "cannot enter \(manifest.workingDirectory): \(String(cString: strerror(errno)))"
+            )
         }
     }
 
@@ -130,7 +147,9 @@ package enum ExecutionWrapper {
     private static func makeTrustBundle() throws -> String {
         let path = RuntimePaths.root + "/run/ca-bundle.pem"
         try FileManager.default.createDirectory(
-            atPath: RuntimePaths.root + "/run", withIntermediateDirectories: true)
+            atPath: RuntimePaths.root + "/run",
+            withIntermediateDirectories: true
+        )
         var text = try String(contentsOfFile: RuntimePaths.configuration + "/ca.pem", encoding: .utf8)
         let system = "/etc/ssl/certs/ca-certificates.crt"
         if FileManager.default.fileExists(atPath: system) {

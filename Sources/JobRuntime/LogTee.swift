@@ -11,12 +11,14 @@ final class LogTee: Sendable {
     private let copiesToStandardOutput: Bool
     private let tail = Mutex<[UInt8]>([])
 
-    /// - Parameter name: `user_logs/std_log.txt`, …
+    /// Opens the file `name` (such as `user_logs/std_log.txt`) below `folder`.
     init(folder: String, name: String, copiesToStandardOutput: Bool) throws {
         self.name = name
         path = folder + "/" + name
         try FileManager.default.createDirectory(
-            atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+            atPath: (path as NSString).deletingLastPathComponent,
+            withIntermediateDirectories: true
+        )
         file = open(path, O_CREAT | O_TRUNC | O_WRONLY | O_APPEND | O_CLOEXEC, 0o644)
         guard file >= 0 else {
             throw JobRuntimeError(.launchFailed, "cannot write \(path): \(String(cString: strerror(errno)))")

@@ -1,7 +1,9 @@
 internal import KubeCore
 internal import MLTypes
 
-/// The processes that one pod of a job starts, with their variables. Pure.
+/// The processes that one pod of a job starts, with their variables.
+///
+/// Pure.
 struct RankPlan: Sendable, Hashable {
     struct Process: Sendable, Hashable {
         var rank: Int
@@ -13,7 +15,7 @@ struct RankPlan: Sendable, Hashable {
 
     static let masterPort = 6105
 
-    /// - Parameter instance: index of this pod, 0 for the first.
+    /// `instance`: index of this pod, 0 for the first.
     static func processes(_ manifest: JobManifest, instance: Int) -> [Process] {
         let launch = manifest.launch
         let perInstance = launch.type == "PyTorch" ? launch.processCountPerInstance : 1
@@ -42,8 +44,11 @@ struct RankPlan: Sendable, Hashable {
             default: break
             }
             return Process(
-                rank: rank, arguments: arguments(manifest), environment: environment,
-                logName: world > 1 ? "std_log_process_\(rank).txt" : "std_log.txt")
+                rank: rank,
+                arguments: arguments(manifest),
+                environment: environment,
+                logName: world > 1 ? "std_log_process_\(rank).txt" : "std_log.txt"
+            )
         }
     }
 
@@ -54,7 +59,8 @@ struct RankPlan: Sendable, Hashable {
             return ["/bin/bash", "-c", manifest.command]
         }
         return [
-            "mpirun", "--allow-run-as-root", "--oversubscribe", "-n", String(launch.processCountPerInstance), "/bin/bash",
+            "mpirun", "--allow-run-as-root", "--oversubscribe", "-n", String(launch.processCountPerInstance),
+            "/bin/bash",
             "-c", manifest.command,
         ]
     }

@@ -77,7 +77,8 @@ actor RunUploader {
             else { continue }
             let stamp = Stamp(
                 size: (attributes[.size] as? NSNumber)?.intValue ?? 0,
-                modified: attributes[.modificationDate] as? Date ?? .distantPast)
+                modified: attributes[.modificationDate] as? Date ?? .distantPast
+            )
             guard sentFiles[path] != stamp else { continue }
             pending.append((path, location.url(of: prefix + name), stamp))
         }

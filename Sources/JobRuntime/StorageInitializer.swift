@@ -13,8 +13,10 @@ package enum StorageInitializer {
         try installBinary()
         guard !manifest.downloads.isEmpty else { return }
         let client = try BlobClient(
-            controlPlaneURL: manifest.controlPlaneURL, caFile: RuntimePaths.configuration + "/ca.pem",
-            tokenFile: RuntimePaths.token + "/token")
+            controlPlaneURL: manifest.controlPlaneURL,
+            caFile: RuntimePaths.configuration + "/ca.pem",
+            tokenFile: RuntimePaths.token + "/token"
+        )
         do {
             for item in manifest.downloads { try await fetch(item, with: client) }
         } catch {
@@ -52,8 +54,10 @@ package enum StorageInitializer {
         print("fetching \(names.count) files to \(item.path)")
         guard !names.isEmpty else {
             throw JobRuntimeError(
-                .downloadFailed, "\(folder.containerURL)/\(folder.path) holds no files",
-                remedy: "check that the asset was uploaded and its path is right")
+                .downloadFailed,
+                "\(folder.containerURL)/\(folder.path) holds no files",
+                remedy: "check that the asset was uploaded and its path is right"
+            )
         }
         try FileManager.default.createDirectory(atPath: item.path, withIntermediateDirectories: true)
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -71,6 +75,8 @@ package enum StorageInitializer {
 
     private static func makeParent(of path: String) throws {
         try FileManager.default.createDirectory(
-            atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+            atPath: (path as NSString).deletingLastPathComponent,
+            withIntermediateDirectories: true
+        )
     }
 }

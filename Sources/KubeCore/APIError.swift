@@ -29,7 +29,7 @@ package struct APIError: Error, Sendable, Hashable, CustomStringConvertible {
 
     /// One entry of `details.causes`.
     package struct Cause: Sendable, Hashable {
-        /// `FieldValueInvalid`, `FieldManagerConflict`, …
+        /// Such as `FieldValueInvalid` or `FieldManagerConflict`.
         package var reason: String
         package var message: String
         package var field: String
@@ -203,7 +203,9 @@ extension APIError {
     }
 }
 
-/// What is wrong with one field of an object. Validation collects all of them before it fails.
+/// What is wrong with one field of an object.
+///
+/// Validation collects all of them before it fails.
 package struct FieldError: Error, Sendable, Hashable, CustomStringConvertible {
     /// `metav1.CauseType`.
     package enum Reason: String, Sendable {

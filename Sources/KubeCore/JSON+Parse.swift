@@ -9,7 +9,9 @@ package struct JSONParseError: Error, CustomStringConvertible, Equatable {
 }
 
 extension JSON {
-    /// Parses one JSON document (RFC 8259). The last of repeated keys wins; `duplicates` gets their paths.
+    /// Parses one JSON document (RFC 8259).
+    ///
+    /// The last of repeated keys wins; `duplicates` gets their paths.
     ///
     /// - Throws: `JSONParseError` for anything else, also for trailing bytes and nesting deeper than 512.
     package init(parsing bytes: some Sequence<UInt8>) throws(JSONParseError) {
@@ -257,7 +259,9 @@ private struct JSONParser {
 
     private mutating func skipDigits() throws(JSONParseError) {
         let start = position
-        while position < bytes.count, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(bytes[position]) { position += 1 }
+        while position < bytes.count, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(bytes[position]) {
+            position += 1
+        }
         guard position > start else { throw failure("expected a digit") }
     }
 }

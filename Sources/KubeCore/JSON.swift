@@ -46,8 +46,9 @@ extension JSON {
     /// The strings of this array, other members left out; nil when it is no array.
     package var stringArray: [String]? { arrayValue?.compactMap(\.stringValue) }
 
-    /// The member `key`, or nil when this is no object or has none. Assigning nil removes the member; assigning to a value
-    /// that is no object makes it one.
+    /// The member `key`, or nil when this is no object or has none.
+    ///
+    /// Assigning nil removes the member; assigning to a value that is no object makes it one.
     package subscript(key: String) -> JSON? {
         get { if case .object(let members) = self { members[key] } else { nil } }
         set {
@@ -63,7 +64,9 @@ extension JSON {
         }
     }
 
-    /// The value below `path`, keys only. Assigning makes the objects on the way.
+    /// The value below `path`, keys only.
+    ///
+    /// Assigning makes the objects on the way.
     package subscript(path first: String, _ rest: String...) -> JSON? {
         get { self[path: [first] + rest] }
         set { self[path: [first] + rest] = newValue }

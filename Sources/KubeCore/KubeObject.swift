@@ -8,8 +8,12 @@ package struct KubeObject: Sendable, Hashable {
 
     /// A new object with `apiVersion`, `kind` and the given metadata.
     package init(
-        _ type: ResourceType, namespace: String? = nil, name: String, labels: [String: String] = [:],
-        annotations: [String: String] = [:], body: [String: JSON] = [:]
+        _ type: ResourceType,
+        namespace: String? = nil,
+        name: String,
+        labels: [String: String] = [:],
+        annotations: [String: String] = [:],
+        body: [String: JSON] = [:]
     ) {
         var members = body
         var metadata: [String: JSON] = ["name": .string(name)]
@@ -84,8 +88,13 @@ package struct KubeObject: Sendable, Hashable {
     /// A reference by which this object owns another, as its controller.
     package func controllerReference(blockOwnerDeletion: Bool = true) -> OwnerReference {
         OwnerReference(
-            apiVersion: apiVersion, kind: kind, name: name, uid: uid, isController: true,
-            blockOwnerDeletion: blockOwnerDeletion)
+            apiVersion: apiVersion,
+            kind: kind,
+            name: name,
+            uid: uid,
+            isController: true,
+            blockOwnerDeletion: blockOwnerDeletion
+        )
     }
 }
 
@@ -99,7 +108,11 @@ package struct OwnerReference: Sendable, Hashable {
     package var blockOwnerDeletion: Bool
 
     package init(
-        apiVersion: String, kind: String, name: String, uid: String, isController: Bool = false,
+        apiVersion: String,
+        kind: String,
+        name: String,
+        uid: String,
+        isController: Bool = false,
         blockOwnerDeletion: Bool = false
     ) {
         self.apiVersion = apiVersion
@@ -116,9 +129,13 @@ package struct OwnerReference: Sendable, Hashable {
             let name = json["name"]?.stringValue, let uid = json["uid"]?.stringValue
         else { return nil }
         self.init(
-            apiVersion: apiVersion, kind: kind, name: name, uid: uid,
+            apiVersion: apiVersion,
+            kind: kind,
+            name: name,
+            uid: uid,
             isController: json["controller"]?.boolValue ?? false,
-            blockOwnerDeletion: json["blockOwnerDeletion"]?.boolValue ?? false)
+            blockOwnerDeletion: json["blockOwnerDeletion"]?.boolValue ?? false
+        )
     }
 
     package var json: JSON {

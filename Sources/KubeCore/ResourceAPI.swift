@@ -7,7 +7,10 @@ package struct KubeList: Sendable {
     package var remainingItemCount: Int?
 
     package init(
-        items: [KubeObject], resourceVersion: String, continueToken: String? = nil, remainingItemCount: Int? = nil
+        items: [KubeObject],
+        resourceVersion: String,
+        continueToken: String? = nil,
+        remainingItemCount: Int? = nil
     ) {
         self.items = items
         self.resourceVersion = resourceVersion
@@ -27,8 +30,12 @@ package struct ListOptions: Sendable, Hashable {
     package var resourceVersionMatch: String?
 
     package init(
-        labelSelector: String? = nil, fieldSelector: String? = nil, limit: Int? = nil, continueToken: String? = nil,
-        resourceVersion: String? = nil, resourceVersionMatch: String? = nil
+        labelSelector: String? = nil,
+        fieldSelector: String? = nil,
+        limit: Int? = nil,
+        continueToken: String? = nil,
+        resourceVersion: String? = nil,
+        resourceVersionMatch: String? = nil
     ) {
         self.labelSelector = labelSelector
         self.fieldSelector = fieldSelector
@@ -51,8 +58,12 @@ package struct WatchOptions: Sendable, Hashable {
     package var resourceVersionMatch: String?
 
     package init(
-        labelSelector: String? = nil, fieldSelector: String? = nil, resourceVersion: String? = nil,
-        allowBookmarks: Bool = true, timeoutSeconds: Int? = nil, sendInitialEvents: Bool? = nil,
+        labelSelector: String? = nil,
+        fieldSelector: String? = nil,
+        resourceVersion: String? = nil,
+        allowBookmarks: Bool = true,
+        timeoutSeconds: Int? = nil,
+        sendInitialEvents: Bool? = nil,
         resourceVersionMatch: String? = nil
     ) {
         self.labelSelector = labelSelector
@@ -73,8 +84,10 @@ package enum WatchEvent: Sendable, Hashable {
     case bookmark(KubeObject)
 }
 
-/// Changes in order. Ends when the server closes the watch; throws `APIError` (410 when the version is too old). Ending the
-/// iteration, or cancelling its task, closes the watch.
+/// Changes in order.
+///
+/// Ends when the server closes the watch; throws `APIError` (410 when the version is too old). Ending the iteration,
+/// or cancelling its task, closes the watch.
 package typealias WatchStream = AsyncThrowingStream<WatchEvent, any Error>
 
 package struct WriteOptions: Sendable, Hashable {
@@ -86,7 +99,10 @@ package struct WriteOptions: Sendable, Hashable {
     package var force: Bool
 
     package init(
-        fieldManager: String? = nil, dryRun: Bool = false, fieldValidation: String? = nil, force: Bool = false
+        fieldManager: String? = nil,
+        dryRun: Bool = false,
+        fieldValidation: String? = nil,
+        force: Bool = false
     ) {
         self.fieldManager = fieldManager
         self.dryRun = dryRun
@@ -110,8 +126,11 @@ package struct DeleteOptions: Sendable, Hashable {
     package var dryRun: Bool
 
     package init(
-        gracePeriodSeconds: Int? = nil, propagation: Propagation? = nil, preconditionUID: String? = nil,
-        preconditionResourceVersion: String? = nil, dryRun: Bool = false
+        gracePeriodSeconds: Int? = nil,
+        propagation: Propagation? = nil,
+        preconditionUID: String? = nil,
+        preconditionResourceVersion: String? = nil,
+        dryRun: Bool = false
     ) {
         self.gracePeriodSeconds = gracePeriodSeconds
         self.propagation = propagation
@@ -141,24 +160,42 @@ package protocol ResourceAPI: Sendable {
     func watch(_ type: ResourceType, namespace: String?, options: WatchOptions) async throws -> WatchStream
     /// `subresource` with `name`: `pods/binding`, `serviceaccounts/token`, …
     func create(
-        _ type: ResourceType, namespace: String?, name: String?, subresource: String?, object: KubeObject,
+        _ type: ResourceType,
+        namespace: String?,
+        name: String?,
+        subresource: String?,
+        object: KubeObject,
         options: WriteOptions
     ) async throws -> KubeObject
     func update(
-        _ type: ResourceType, namespace: String?, name: String, subresource: String?, object: KubeObject,
+        _ type: ResourceType,
+        namespace: String?,
+        name: String,
+        subresource: String?,
+        object: KubeObject,
         options: WriteOptions
     ) async throws -> KubeObject
     func patch(
-        _ type: ResourceType, namespace: String?, name: String, subresource: String?, patch: Patch,
+        _ type: ResourceType,
+        namespace: String?,
+        name: String,
+        subresource: String?,
+        patch: Patch,
         options: WriteOptions
     ) async throws -> KubeObject
     /// The object in its last or terminating state, or nil when the server answered only success.
     @discardableResult
     func delete(
-        _ type: ResourceType, namespace: String?, name: String, options: DeleteOptions
+        _ type: ResourceType,
+        namespace: String?,
+        name: String,
+        options: DeleteOptions
     ) async throws -> KubeObject?
     func deleteCollection(
-        _ type: ResourceType, namespace: String?, selection: ListOptions, options: DeleteOptions
+        _ type: ResourceType,
+        namespace: String?,
+        selection: ListOptions,
+        options: DeleteOptions
     ) async throws
 }
 
@@ -182,51 +219,91 @@ extension ResourceAPI {
 
     @discardableResult
     package func create(
-        _ type: ResourceType, _ object: KubeObject, options: WriteOptions = WriteOptions()
+        _ type: ResourceType,
+        _ object: KubeObject,
+        options: WriteOptions = WriteOptions()
     ) async throws -> KubeObject {
         try await create(
-            type, namespace: object.namespace, name: nil, subresource: nil, object: object, options: options)
+            type,
+            namespace: object.namespace,
+            name: nil,
+            subresource: nil,
+            object: object,
+            options: options
+        )
     }
 
     @discardableResult
     package func update(
-        _ type: ResourceType, _ object: KubeObject, options: WriteOptions = WriteOptions()
+        _ type: ResourceType,
+        _ object: KubeObject,
+        options: WriteOptions = WriteOptions()
     ) async throws -> KubeObject {
         try await update(
-            type, namespace: object.namespace, name: object.name, subresource: nil, object: object, options: options)
+            type,
+            namespace: object.namespace,
+            name: object.name,
+            subresource: nil,
+            object: object,
+            options: options
+        )
     }
 
     /// Writes `status`; the other fields are ignored by the server.
     @discardableResult
     package func updateStatus(_ type: ResourceType, _ object: KubeObject) async throws -> KubeObject {
         try await update(
-            type, namespace: object.namespace, name: object.name, subresource: "status", object: object,
-            options: WriteOptions())
+            type,
+            namespace: object.namespace,
+            name: object.name,
+            subresource: "status",
+            object: object,
+            options: WriteOptions()
+        )
     }
 
     @discardableResult
     package func patch(
-        _ type: ResourceType, _ key: ObjectKey, subresource: String? = nil, _ patch: Patch,
+        _ type: ResourceType,
+        _ key: ObjectKey,
+        subresource: String? = nil,
+        _ patch: Patch,
         options: WriteOptions = WriteOptions()
     ) async throws -> KubeObject {
         try await self.patch(
-            type, namespace: key.namespace, name: key.name, subresource: subresource, patch: patch, options: options)
+            type,
+            namespace: key.namespace,
+            name: key.name,
+            subresource: subresource,
+            patch: patch,
+            options: options
+        )
     }
 
     /// Server-side apply of `object`, taking conflicting fields.
     @discardableResult
     package func apply(
-        _ type: ResourceType, _ object: KubeObject, fieldManager: String, subresource: String? = nil
+        _ type: ResourceType,
+        _ object: KubeObject,
+        fieldManager: String,
+        subresource: String? = nil
     ) async throws -> KubeObject {
         try await patch(
-            type, namespace: object.namespace, name: object.name, subresource: subresource, patch: .apply(object.json),
-            options: WriteOptions(fieldManager: fieldManager, force: true))
+            type,
+            namespace: object.namespace,
+            name: object.name,
+            subresource: subresource,
+            patch: .apply(object.json),
+            options: WriteOptions(fieldManager: fieldManager, force: true)
+        )
     }
 
     /// Deletes if it is there; true when it was.
     @discardableResult
     package func deleteIfPresent(
-        _ type: ResourceType, _ key: ObjectKey, options: DeleteOptions = DeleteOptions()
+        _ type: ResourceType,
+        _ key: ObjectKey,
+        options: DeleteOptions = DeleteOptions()
     ) async throws -> Bool {
         do {
             try await delete(type, namespace: key.namespace, name: key.name, options: options)

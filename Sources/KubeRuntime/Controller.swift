@@ -29,7 +29,9 @@ package final class Controller: Service {
     private let reconcile: @Sendable (ObjectKey) async throws -> ReconcileOutcome
 
     package init(
-        name: String, workers: Int = 2, logger: Logger,
+        name: String,
+        workers: Int = 2,
+        logger: Logger,
         reconcile: @escaping @Sendable (ObjectKey) async throws -> ReconcileOutcome
     ) {
         self.name = name

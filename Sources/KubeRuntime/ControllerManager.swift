@@ -6,7 +6,7 @@ package final class ControllerManager: Service {
     private let controllers: [Controller]
     private let extras: [any Service]
 
-    /// - Parameter extras: services that also need synced informers, such as a scheduler loop.
+    /// `extras`: services that also need synced informers, such as a scheduler loop.
     package init(informers: [Informer], controllers: [Controller], extras: [any Service] = []) {
         self.informers = informers
         self.controllers = controllers

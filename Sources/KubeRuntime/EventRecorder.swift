@@ -3,8 +3,9 @@ package import Logging
 internal import Foundation
 internal import Synchronization
 
-/// Writes `v1` Events about objects; equal events are counted up instead of repeated. Failures are logged and dropped: an
-/// event is never worth failing for.
+/// Writes `v1` Events about objects; equal events are counted up instead of repeated.
+///
+/// Failures are logged and dropped: an event is never worth failing for.
 package final class EventRecorder: Sendable {
     package enum Severity: String, Sendable {
         case normal = "Normal"
@@ -25,7 +26,11 @@ package final class EventRecorder: Sendable {
     }
 
     package func record(
-        _ severity: Severity, reason: String, _ message: String, about object: KubeObject, fieldPath: String? = nil
+        _ severity: Severity,
+        reason: String,
+        _ message: String,
+        about object: KubeObject,
+        fieldPath: String? = nil
     ) async {
         let namespace = object.namespace ?? "default"
         let identity = [object.kind, namespace, object.name, object.uid, reason, message, fieldPath ?? ""]
@@ -39,8 +44,10 @@ package final class EventRecorder: Sendable {
             if let previous {
                 let count = previous.count + 1
                 _ = try await api.patch(
-                    .events, ObjectKey(namespace: namespace, name: previous.name),
-                    .merge(["count": JSON(count), "lastTimestamp": now]))
+                    .events,
+                    ObjectKey(namespace: namespace, name: previous.name),
+                    .merge(["count": JSON(count), "lastTimestamp": now])
+                )
                 known.withLock { $0[identity] = (previous.name, count) }
                 return
             }

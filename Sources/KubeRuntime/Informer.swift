@@ -34,8 +34,12 @@ package final class Informer: Service {
     private let synced = SyncGate()
 
     package init(
-        api: any ResourceAPI, type: ResourceType, namespace: String? = nil, labelSelector: String? = nil,
-        fieldSelector: String? = nil, logger: Logger
+        api: any ResourceAPI,
+        type: ResourceType,
+        namespace: String? = nil,
+        labelSelector: String? = nil,
+        fieldSelector: String? = nil,
+        logger: Logger
     ) {
         self.api = api
         self.type = type
@@ -45,7 +49,9 @@ package final class Informer: Service {
         self.logger = logger
     }
 
-    /// Adds a handler; call before `run()`. Handlers are called one after the other and must not block.
+    /// Adds a handler; call before `run()`.
+    ///
+    /// Handlers are called one after the other and must not block.
     package func onEvent(_ handler: @escaping @Sendable (InformerEvent) -> Void) {
         handlers.withLock { $0.append(handler) }
     }
@@ -76,7 +82,9 @@ package final class Informer: Service {
                     continue
                 } catch {
                     self.logger.debug(
-                        "list or watch failed", metadata: ["resource": "\(self.type)", "error": "\(error)"])
+                        "list or watch failed",
+                        metadata: ["resource": "\(self.type)", "error": "\(error)"]
+                    )
                     guard await sleepUnlessCancelled(backoff.next()) else { return }
                 }
             }
@@ -89,9 +97,15 @@ package final class Informer: Service {
         var version = "0"
         repeat {
             let page = try await api.list(
-                type, namespace: namespace,
+                type,
+                namespace: namespace,
                 options: ListOptions(
-                    labelSelector: labelSelector, fieldSelector: fieldSelector, limit: 500, continueToken: token))
+                    labelSelector: labelSelector,
+                    fieldSelector: fieldSelector,
+                    limit: 500,
+                    continueToken: token
+                )
+            )
             for object in page.items {
                 present.insert(object.key)
                 upsert(object)
@@ -109,10 +123,15 @@ package final class Informer: Service {
         var version = start
         while !Task.isCancelled {
             let events = try await api.watch(
-                type, namespace: namespace,
+                type,
+                namespace: namespace,
                 options: WatchOptions(
-                    labelSelector: labelSelector, fieldSelector: fieldSelector, resourceVersion: version,
-                    timeoutSeconds: Int.random(in: 300...600)))
+                    labelSelector: labelSelector,
+                    fieldSelector: fieldSelector,
+                    resourceVersion: version,
+                    timeoutSeconds: Int.random(in: 300...600)
+                )
+            )
             var sawEvent = false
             for try await event in events {
                 sawEvent = true

@@ -19,9 +19,15 @@ package final class LeaderElector: Service {
     private let body: @Sendable () async throws -> Void
 
     package init(
-        api: any ResourceAPI, namespace: String, name: String, identity: String, logger: Logger,
-        leaseDuration: Duration = .seconds(15), renewDeadline: Duration = .seconds(10),
-        retryPeriod: Duration = .seconds(2), body: @escaping @Sendable () async throws -> Void
+        api: any ResourceAPI,
+        namespace: String,
+        name: String,
+        identity: String,
+        logger: Logger,
+        leaseDuration: Duration = .seconds(15),
+        renewDeadline: Duration = .seconds(10),
+        retryPeriod: Duration = .seconds(2),
+        body: @escaping @Sendable () async throws -> Void
     ) {
         self.api = api
         self.key = ObjectKey(namespace: namespace, name: name)

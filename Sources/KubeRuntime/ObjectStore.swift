@@ -4,7 +4,9 @@ internal import Synchronization
 /// Function that says under which values an index lists an object.
 package typealias IndexFunction = @Sendable (KubeObject) -> [String]
 
-/// The objects an informer knows, with indexes. One writer (the informer), any number of readers.
+/// The objects an informer knows, with indexes.
+///
+/// One writer (the informer), any number of readers.
 package final class ObjectStore: Sendable {
     private struct State {
         var objects: [ObjectKey: KubeObject] = [:]
@@ -51,7 +53,9 @@ package final class ObjectStore: Sendable {
             let old = state.objects.updateValue(object, forKey: object.key)
             if let old { Self.unindex(old, &state) }
             for (name, function) in state.functions {
-                for value in function(object) { state.indexes[name, default: [:]][value, default: []].insert(object.key) }
+                for value in function(object) {
+                    state.indexes[name, default: [:]][value, default: []].insert(object.key)
+                }
             }
             return old
         }

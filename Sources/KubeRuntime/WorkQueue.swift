@@ -46,7 +46,9 @@ package final class WorkQueue: Sendable {
 
     package func forget(_ key: ObjectKey) { state.withLock { $0.queue.forget(key) } }
 
-    /// The next key; nil after `shutDown()` or when the caller's task is cancelled. Call `done` when finished with it.
+    /// The next key; nil after `shutDown()` or when the caller's task is cancelled.
+    ///
+    /// Call `done` when finished with it.
     package func next() async -> ObjectKey? {
         let id = counter.add(1, ordering: .relaxed).newValue
         return await withTaskCancellationHandler {
@@ -73,7 +75,9 @@ package final class WorkQueue: Sendable {
         handover?.0.resume(returning: handover?.1)
     }
 
-    /// Moves keys whose delay is over to the queue, until cancelled. Run by the controller.
+    /// Moves keys whose delay is over to the queue, until cancelled.
+    ///
+    /// Run by the controller.
     func runTimer() async {
         while !Task.isCancelled {
             let now = ContinuousClock.now

@@ -1,7 +1,9 @@
 package import KubeCore
 
-/// The decisions of a work queue: a key is handed out to one worker at a time; a key that arrives while it runs waits and runs
-/// again afterwards; equal keys are handed out once. Holds no clock and no task.
+/// The decisions of a work queue: a key is handed out to one worker at a time; a key that arrives while it runs waits
+/// and runs again afterwards; equal keys are handed out once.
+///
+/// Holds no clock and no task.
 package struct WorkQueueState: Sendable {
     /// What `add` did.
     package enum Added: Sendable, Equatable {

@@ -42,7 +42,10 @@ package struct AmlJobSpec: Codable, Sendable, Hashable {
         package var parameterServerCount: Int?
 
         package init(
-            type: String, processCountPerInstance: Int? = nil, workerCount: Int? = nil, parameterServerCount: Int? = nil
+            type: String,
+            processCountPerInstance: Int? = nil,
+            workerCount: Int? = nil,
+            parameterServerCount: Int? = nil
         ) {
             self.type = type
             self.processCountPerInstance = processCountPerInstance
@@ -85,12 +88,27 @@ package struct AmlJobSpec: Codable, Sendable, Hashable {
     package var trackingURI: String
 
     package init(
-        jobId: String, displayName: String? = nil, experimentName: String, experimentId: String? = nil,
-        workspace: WorkspaceReference, compute: String, command: String, codeURI: String? = nil,
-        environment: EnvironmentSpec, environmentVariables: [String: String]? = nil, inputs: [String: Input]? = nil,
-        outputs: [String: Output]? = nil, instanceCount: Int? = nil, instanceType: String? = nil,
-        shmSize: String? = nil, distribution: Distribution? = nil, timeoutSeconds: Int? = nil,
-        isCancelRequested: Bool? = nil, controlPlane: ControlPlaneReference, artifactsURI: String, trackingURI: String
+        jobId: String,
+        displayName: String? = nil,
+        experimentName: String,
+        experimentId: String? = nil,
+        workspace: WorkspaceReference,
+        compute: String,
+        command: String,
+        codeURI: String? = nil,
+        environment: EnvironmentSpec,
+        environmentVariables: [String: String]? = nil,
+        inputs: [String: Input]? = nil,
+        outputs: [String: Output]? = nil,
+        instanceCount: Int? = nil,
+        instanceType: String? = nil,
+        shmSize: String? = nil,
+        distribution: Distribution? = nil,
+        timeoutSeconds: Int? = nil,
+        isCancelRequested: Bool? = nil,
+        controlPlane: ControlPlaneReference,
+        artifactsURI: String,
+        trackingURI: String
     ) {
         self.jobId = jobId
         self.displayName = displayName
@@ -132,7 +150,7 @@ package struct AmlJobStatus: Codable, Sendable, Hashable {
     }
 
     package var phase: Phase
-    /// CamelCase word: `UserScriptFailed`, `Timeout`, `InvalidInstanceType`, `Unschedulable`, …
+    /// CamelCase word, such as `UserScriptFailed`, `Timeout`, `InvalidInstanceType` or `Unschedulable`.
     package var reason: String?
     /// One sentence: why it waits, or why it failed.
     package var message: String?
@@ -148,8 +166,15 @@ package struct AmlJobStatus: Codable, Sendable, Hashable {
     package var observedGeneration: Int?
 
     package init(
-        phase: Phase, reason: String? = nil, message: String? = nil, exitCode: Int? = nil, logTail: String? = nil,
-        startTime: String? = nil, endTime: String? = nil, notes: [String]? = nil, observedGeneration: Int? = nil
+        phase: Phase,
+        reason: String? = nil,
+        message: String? = nil,
+        exitCode: Int? = nil,
+        logTail: String? = nil,
+        startTime: String? = nil,
+        endTime: String? = nil,
+        notes: [String]? = nil,
+        observedGeneration: Int? = nil
     ) {
         self.phase = phase
         self.reason = reason

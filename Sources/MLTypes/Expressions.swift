@@ -27,7 +27,9 @@ package enum Expressions {
     ///
     /// - Throws: `ExpressionError` for a name outside blocks that has no value.
     package static func resolve(
-        _ text: String, inputs: [String: String], outputs: [String: String]
+        _ text: String,
+        inputs: [String: String],
+        outputs: [String: String]
     ) throws(ExpressionError) -> String {
         var result = ""
         var rest = text[...]
@@ -45,19 +47,25 @@ package enum Expressions {
     }
 
     private static func substitute(
-        _ text: Substring, inputs: [String: String], outputs: [String: String]
+        _ text: Substring,
+        inputs: [String: String],
+        outputs: [String: String]
     ) throws(ExpressionError) -> String {
         var result = ""
         var rest = text
         while let start = rest.firstRange(of: "${{") {
             guard let end = rest[start.upperBound...].firstRange(of: "}}") else {
-                throw ExpressionError(expression: String(rest[start.lowerBound...].prefix(40)), message: "no closing }}")
+                throw ExpressionError(
+                    expression: String(rest[start.lowerBound...].prefix(40)),
+                    message: "no closing }}"
+                )
             }
             let path = trimmed(rest[start.upperBound..<end.lowerBound])
             guard let value = lookUp(path, inputs, outputs) else {
                 throw ExpressionError(
                     expression: "${{\(path)}}",
-                    message: "no such input or output (inputs: \(names(inputs)); outputs: \(names(outputs)))")
+                    message: "no such input or output (inputs: \(names(inputs)); outputs: \(names(outputs)))"
+                )
             }
             result += rest[..<start.lowerBound] + value
             rest = rest[end.upperBound...]

@@ -12,10 +12,15 @@ package struct InstanceTypeSpec: Codable, Sendable, Hashable {
 
     package static let defaultName = "defaultinstancetype"
 
-    /// What `defaultinstancetype` is until somebody defines it. Source: how-to-manage-kubernetes-instance-types.
+    /// What `defaultinstancetype` is until somebody defines it.
+    ///
+    /// Source: how-to-manage-kubernetes-instance-types.
     package static let fallback = InstanceTypeSpec(
         resources: ComputeResources(
-            requests: ["cpu": "100m", "memory": "2Gi"], limits: ["cpu": "2", "memory": "2Gi"]))
+            requests: ["cpu": "100m", "memory": "2Gi"],
+            limits: ["cpu": "2", "memory": "2Gi"]
+        )
+    )
 }
 
 /// An instance type name that cannot be used.
@@ -25,7 +30,8 @@ package struct InstanceTypeError: Error, Sendable, Hashable, CustomStringConvert
 
     package var description: String {
         let list = known.isEmpty ? "none is defined" : "defined: " + known.sorted().joined(separator: ", ")
-        return "instance type \"\(name)\" does not exist on this cluster (\(list)); create an InstanceType of that name or "
+        return
+            "instance type \"\(name)\" does not exist on this cluster (\(list)); create an InstanceType of that name or "
             + "leave instance_type out to use \(InstanceTypeSpec.defaultName)"
     }
 }
@@ -33,7 +39,8 @@ package struct InstanceTypeError: Error, Sendable, Hashable, CustomStringConvert
 extension InstanceTypeSpec {
     /// Picks the type named `name` (nil = the default one) from the cluster's `InstanceType` objects.
     package static func resolve(
-        _ name: String?, among objects: [KubeObject]
+        _ name: String?,
+        among objects: [KubeObject]
     ) throws -> InstanceTypeSpec {
         let wanted = name ?? defaultName
         if let object = objects.first(where: { $0.name == wanted }), let spec = object["spec"] {

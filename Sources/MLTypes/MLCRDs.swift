@@ -4,30 +4,39 @@ package import KubeCore
 package enum MLCRDs {
     package static let all: [KubeObject] = [
         definition(
-            MLResources.amlJobs, required: ["jobId", "command", "environment", "compute"],
+            MLResources.amlJobs,
+            required: ["jobId", "command", "environment", "compute"],
             columns: [
                 column("Phase", ".status.phase"), column("Compute", ".spec.compute"),
                 column("Reason", ".status.reason"), column("Age", ".metadata.creationTimestamp", type: "date"),
-            ]),
+            ]
+        ),
         definition(
-            MLResources.instanceTypes, required: ["resources"], hasStatus: false,
+            MLResources.instanceTypes,
+            required: ["resources"],
+            hasStatus: false,
             columns: [
                 column("CPU", ".spec.resources.limits.cpu"), column("Memory", ".spec.resources.limits.memory"),
                 column("Age", ".metadata.creationTimestamp", type: "date"),
-            ]),
+            ]
+        ),
         definition(
-            MLResources.onlineEndpoints, required: ["authMode", "keysSecret"],
+            MLResources.onlineEndpoints,
+            required: ["authMode", "keysSecret"],
             columns: [
                 column("State", ".status.provisioningState"), column("Scoring URI", ".status.scoringUri"),
                 column("Age", ".metadata.creationTimestamp", type: "date"),
-            ]),
+            ]
+        ),
         definition(
-            MLResources.onlineDeployments, required: ["endpointName", "deploymentName", "environment"],
+            MLResources.onlineDeployments,
+            required: ["endpointName", "deploymentName", "environment"],
             columns: [
                 column("Endpoint", ".spec.endpointName"), column("State", ".status.provisioningState"),
                 column("Ready", ".status.readyReplicas", type: "integer"), column("Reason", ".status.reason"),
                 column("Age", ".metadata.creationTimestamp", type: "date"),
-            ]),
+            ]
+        ),
     ]
 
     private static func column(_ name: String, _ path: String, type: String = "string") -> JSON {
@@ -35,7 +44,10 @@ package enum MLCRDs {
     }
 
     private static func definition(
-        _ type: ResourceType, required: [String], hasStatus: Bool = true, columns: [JSON]
+        _ type: ResourceType,
+        required: [String],
+        hasStatus: Bool = true,
+        columns: [JSON]
     ) -> KubeObject {
         var properties: [String: JSON] = [
             "spec": [
@@ -58,7 +70,10 @@ package enum MLCRDs {
             "names": names, "versions": [.object(version)],
         ]
         return KubeObject(
-            .customResourceDefinitions, name: type.groupResource, labels: [MLLabels.managedBy: "outrigger"],
-            body: ["spec": spec])
+            .customResourceDefinitions,
+            name: type.groupResource,
+            labels: [MLLabels.managedBy: "outrigger"],
+            body: ["spec": spec]
+        )
     }
 }

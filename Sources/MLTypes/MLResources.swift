@@ -6,19 +6,45 @@ package enum MLResources {
 
     package static let amlJobs = ResourceType(group: group, version: "v1alpha1", plural: "amljobs", kind: "AmlJob")
     package static let instanceTypes = ResourceType(
-        group: group, version: "v1alpha1", plural: "instancetypes", kind: "InstanceType", isNamespaced: false)
+        group: group,
+        version: "v1alpha1",
+        plural: "instancetypes",
+        kind: "InstanceType",
+        isNamespaced: false
+    )
     package static let onlineEndpoints = ResourceType(
-        group: group, version: "v1alpha1", plural: "onlineendpoints", kind: "OnlineEndpoint")
+        group: group,
+        version: "v1alpha1",
+        plural: "onlineendpoints",
+        kind: "OnlineEndpoint"
+    )
     package static let onlineDeployments = ResourceType(
-        group: group, version: "v1alpha1", plural: "onlinedeployments", kind: "OnlineDeployment")
+        group: group,
+        version: "v1alpha1",
+        plural: "onlinedeployments",
+        kind: "OnlineDeployment"
+    )
 
     /// `batch.volcano.sh/v1alpha1` Job, which the training operator writes.
     package static let volcanoJobs = ResourceType(
-        group: "batch.volcano.sh", version: "v1alpha1", plural: "jobs", kind: "Job")
+        group: "batch.volcano.sh",
+        version: "v1alpha1",
+        plural: "jobs",
+        kind: "Job"
+    )
     package static let podGroups = ResourceType(
-        group: "scheduling.volcano.sh", version: "v1beta1", plural: "podgroups", kind: "PodGroup")
+        group: "scheduling.volcano.sh",
+        version: "v1beta1",
+        plural: "podgroups",
+        kind: "PodGroup"
+    )
     package static let queues = ResourceType(
-        group: "scheduling.volcano.sh", version: "v1beta1", plural: "queues", kind: "Queue", isNamespaced: false)
+        group: "scheduling.volcano.sh",
+        version: "v1beta1",
+        plural: "queues",
+        kind: "Queue",
+        isNamespaced: false
+    )
 }
 
 /// Labels and annotations that the parts of the system agree on.
@@ -40,7 +66,9 @@ package enum MLLabels {
 extension MLLabels {
     /// One sentence for every image that a node replaced in these pods.
     package static func imageNotes(_ pods: [KubeObject]) -> [String] {
-        let images = Set(pods.flatMap { ($0.annotations[imageSubstitution] ?? "").split(separator: ",").map(String.init) })
+        let images = Set(
+            pods.flatMap { ($0.annotations[imageSubstitution] ?? "").split(separator: ",").map(String.init) }
+        )
         return images.sorted().map {
             "image \($0) is not on the node: the node's own root file system stood in for it"
         }

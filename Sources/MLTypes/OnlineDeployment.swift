@@ -61,7 +61,9 @@ package struct OnlineDeploymentSpec: Codable, Sendable, Hashable {
         package var maxConcurrentRequestsPerInstance: Int
 
         package init(
-            requestTimeoutMs: Int = 5000, maxQueueWaitMs: Int = 500, maxConcurrentRequestsPerInstance: Int = 1
+            requestTimeoutMs: Int = 5000,
+            maxQueueWaitMs: Int = 500,
+            maxConcurrentRequestsPerInstance: Int = 1
         ) {
             self.requestTimeoutMs = requestTimeoutMs
             self.maxQueueWaitMs = maxQueueWaitMs
@@ -78,7 +80,10 @@ package struct OnlineDeploymentSpec: Codable, Sendable, Hashable {
         package var failureThreshold: Int
 
         package init(
-            initialDelay: Int = 10, period: Int = 10, timeout: Int = 2, successThreshold: Int = 1,
+            initialDelay: Int = 10,
+            period: Int = 10,
+            timeout: Int = 2,
+            successThreshold: Int = 1,
             failureThreshold: Int = 30
         ) {
             self.initialDelay = initialDelay
@@ -98,7 +103,10 @@ package struct OnlineDeploymentSpec: Codable, Sendable, Hashable {
         package var targetUtilizationPercentage: Int?
 
         package init(
-            type: String, minInstances: Int? = nil, maxInstances: Int? = nil, pollingIntervalSeconds: Int? = nil,
+            type: String,
+            minInstances: Int? = nil,
+            maxInstances: Int? = nil,
+            pollingIntervalSeconds: Int? = nil,
             targetUtilizationPercentage: Int? = nil
         ) {
             self.type = type
@@ -130,11 +138,22 @@ package struct OnlineDeploymentSpec: Codable, Sendable, Hashable {
     package var controlPlane: ControlPlaneReference
 
     package init(
-        endpointName: String, deploymentName: String, workspace: WorkspaceReference, model: Model? = nil,
-        code: Code? = nil, environment: EnvironmentSpec, inferenceConfig: InferenceConfig? = nil,
-        environmentVariables: [String: String]? = nil, instanceType: String? = nil, instanceCount: Int? = nil,
-        resources: ComputeResources? = nil, requestSettings: RequestSettings? = nil, livenessProbe: Probe? = nil,
-        readinessProbe: Probe? = nil, scaleSettings: ScaleSettings? = nil, isAppInsightsEnabled: Bool? = nil,
+        endpointName: String,
+        deploymentName: String,
+        workspace: WorkspaceReference,
+        model: Model? = nil,
+        code: Code? = nil,
+        environment: EnvironmentSpec,
+        inferenceConfig: InferenceConfig? = nil,
+        environmentVariables: [String: String]? = nil,
+        instanceType: String? = nil,
+        instanceCount: Int? = nil,
+        resources: ComputeResources? = nil,
+        requestSettings: RequestSettings? = nil,
+        livenessProbe: Probe? = nil,
+        readinessProbe: Probe? = nil,
+        scaleSettings: ScaleSettings? = nil,
+        isAppInsightsEnabled: Bool? = nil,
         controlPlane: ControlPlaneReference
     ) {
         self.endpointName = endpointName
@@ -174,8 +193,14 @@ package struct OnlineDeploymentStatus: Codable, Sendable, Hashable {
     package var observedGeneration: Int?
 
     package init(
-        provisioningState: String, reason: String? = nil, message: String? = nil, logTail: String? = nil,
-        replicas: Int? = nil, readyReplicas: Int? = nil, notes: [String]? = nil, observedGeneration: Int? = nil
+        provisioningState: String,
+        reason: String? = nil,
+        message: String? = nil,
+        logTail: String? = nil,
+        replicas: Int? = nil,
+        readyReplicas: Int? = nil,
+        notes: [String]? = nil,
+        observedGeneration: Int? = nil
     ) {
         self.provisioningState = provisioningState
         self.reason = reason

@@ -13,8 +13,13 @@ package struct OnlineEndpointSpec: Codable, Sendable, Hashable {
     package var description: String?
 
     package init(
-        workspace: WorkspaceReference, compute: String, authMode: String = "Key", keysSecret: String,
-        traffic: [String: Int]? = nil, mirrorTraffic: [String: Int]? = nil, description: String? = nil
+        workspace: WorkspaceReference,
+        compute: String,
+        authMode: String = "Key",
+        keysSecret: String,
+        traffic: [String: Int]? = nil,
+        mirrorTraffic: [String: Int]? = nil,
+        description: String? = nil
     ) {
         self.workspace = workspace
         self.compute = compute
@@ -38,8 +43,12 @@ package struct OnlineEndpointStatus: Codable, Sendable, Hashable {
     package var observedGeneration: Int?
 
     package init(
-        provisioningState: String, reason: String? = nil, message: String? = nil, scoringUri: String? = nil,
-        swaggerUri: String? = nil, observedGeneration: Int? = nil
+        provisioningState: String,
+        reason: String? = nil,
+        message: String? = nil,
+        scoringUri: String? = nil,
+        swaggerUri: String? = nil,
+        observedGeneration: Int? = nil
     ) {
         self.provisioningState = provisioningState
         self.reason = reason

@@ -14,16 +14,27 @@ package struct TrainingOperator: Sendable {
     package init(api: any ResourceAPI, cluster: DeliveryPlan.Cluster, logger: Logger) {
         let jobs = Informer(api: api, type: MLResources.amlJobs, logger: logger)
         let instanceTypes = Informer(api: api, type: MLResources.instanceTypes, logger: logger)
-        let volcanoJobs = Informer(api: api, type: MLResources.volcanoJobs, labelSelector: MLLabels.runID, logger: logger)
+        let volcanoJobs = Informer(
+            api: api,
+            type: MLResources.volcanoJobs,
+            labelSelector: MLLabels.runID,
+            logger: logger
+        )
         let podGroups = Informer(api: api, type: MLResources.podGroups, logger: logger)
         let pods = Informer(api: api, type: .pods, labelSelector: MLLabels.runID, logger: logger)
         pods.addIndex(AmlJobReconciler.podsByJob) { [AmlJobReconciler.jobIndexValue($0)] }
         podGroups.addIndex(AmlJobReconciler.groupsByOwner) { $0.ownerReferences.map(\.uid) }
 
         let reconciler = AmlJobReconciler(
-            api: api, cluster: cluster, jobs: jobs, instanceTypes: instanceTypes, volcanoJobs: volcanoJobs,
-            podGroups: podGroups, pods: pods,
-            events: EventRecorder(api: api, component: "aml-operator", logger: logger))
+            api: api,
+            cluster: cluster,
+            jobs: jobs,
+            instanceTypes: instanceTypes,
+            volcanoJobs: volcanoJobs,
+            podGroups: podGroups,
+            pods: pods,
+            events: EventRecorder(api: api, component: "aml-operator", logger: logger)
+        )
         let controller = Controller(name: "amljob", logger: logger) { try await reconciler.reconcile($0) }
         controller.watch(jobs)
         controller.watch(volcanoJobs, ownedBy: "AmlJob")
@@ -37,7 +48,9 @@ package struct TrainingOperator: Sendable {
         }
         services = [
             ControllerManager(
-                informers: [jobs, instanceTypes, volcanoJobs, podGroups, pods], controllers: [controller])
+                informers: [jobs, instanceTypes, volcanoJobs, podGroups, pods],
+                controllers: [controller]
+            )
         ]
     }
 }
@@ -74,7 +87,10 @@ struct AmlJobReconciler: Sendable {
 
         if spec.isCancelRequested == true {
             try await api.deleteIfPresent(
-                MLResources.volcanoJobs, key, options: DeleteOptions(propagation: .foreground))
+                MLResources.volcanoJobs,
+                key,
+                options: DeleteOptions(propagation: .foreground)
+            )
         } else if volcanoJobs.get(key) == nil {
             do {
                 let plan = try JobPlan(job: job, spec: spec, instanceTypes: instanceTypes.list(), cluster: cluster)
@@ -92,7 +108,10 @@ struct AmlJobReconciler: Sendable {
         let volcanoJob = volcanoJobs.get(key)
         let group = volcanoJob.flatMap { podGroups.list(index: Self.groupsByOwner, value: $0.uid).first }
         let status = JobStatusPlan(
-            job: job, spec: spec, volcanoJob: volcanoJob, podGroup: group,
+            job: job,
+            spec: spec,
+            volcanoJob: volcanoJob,
+            podGroup: group,
             pods: pods.list(index: Self.podsByJob, value: (key.namespace ?? "") + "/" + key.name),
             now: Date.now.formatted(.iso8601)
         ).status(present: present)
@@ -102,8 +121,12 @@ struct AmlJobReconciler: Sendable {
 
     private func fail(_ job: KubeObject, reason: String, message: String) async throws -> ReconcileOutcome {
         let status = AmlJobStatus(
-            phase: .failed, reason: reason, message: message, endTime: Date.now.formatted(.iso8601),
-            observedGeneration: job.generation)
+            phase: .failed,
+            reason: reason,
+            message: message,
+            endTime: Date.now.formatted(.iso8601),
+            observedGeneration: job.generation
+        )
         try await write(status, on: job, previous: nil)
         return .settled
     }
@@ -118,7 +141,10 @@ struct AmlJobReconciler: Sendable {
         }
         guard status.phase != previous?.phase else { return }
         await events.record(
-            status.phase == .failed ? .warning : .normal, reason: status.reason ?? status.phase.rawValue,
-            status.message ?? "the job is \(status.phase.rawValue)", about: job)
+            status.phase == .failed ? .warning : .normal,
+            reason: status.reason ?? status.phase.rawValue,
+            status.message ?? "the job is \(status.phase.rawValue)",
+            about: job
+        )
     }
 }

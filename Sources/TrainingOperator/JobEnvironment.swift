@@ -1,9 +1,14 @@
 package import MLTypes
 
-/// The variables a job's processes see. Names as in the reference system.
+/// The variables a job's processes see.
+///
+/// Names as in the reference system.
 package enum JobEnvironment {
     package static func variables(
-        _ spec: AmlJobSpec, bindings: JobBindings, namespace: String, environmentPath: String?
+        _ spec: AmlJobSpec,
+        bindings: JobBindings,
+        namespace: String,
+        environmentPath: String?
     ) -> [String: String] {
         let workspace = spec.workspace
         var variables: [String: String] = [

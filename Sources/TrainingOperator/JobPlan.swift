@@ -1,7 +1,9 @@
 package import KubeCore
 package import MLTypes
 
-/// The objects an `AmlJob` becomes: a ConfigMap for the runtime in its pods, and a Volcano Job. Pure.
+/// The objects an `AmlJob` becomes: a ConfigMap for the runtime in its pods, and a Volcano Job.
+///
+/// Pure.
 package struct JobPlan: Sendable {
     package static let fieldManager = "aml-operator"
     /// Container of the user's command.
@@ -15,29 +17,48 @@ package struct JobPlan: Sendable {
         let instanceType = try InstanceTypeSpec.resolve(spec.instanceType, among: instanceTypes)
         let bindings = JobBindings(spec)
         let delivery = DeliveryPlan(
-            cluster: cluster, environment: spec.environment,
+            cluster: cluster,
+            environment: spec.environment,
             manifest: DeliveryManifest(controlPlaneURL: spec.controlPlane.url, downloads: bindings.downloads),
-            caPEM: spec.controlPlane.caPEM, tokenSecret: spec.controlPlane.tokenSecret,
-            configMapName: job.name + "-runtime")
+            caPEM: spec.controlPlane.caPEM,
+            tokenSecret: spec.controlPlane.tokenSecret,
+            configMapName: job.name + "-runtime"
+        )
         let manifest = JobManifest(
             runID: spec.jobId,
             command: try Expressions.resolve(spec.command, inputs: bindings.inputs, outputs: bindings.outputs),
             workingDirectory: RuntimePaths.code,
             environment: JobEnvironment.variables(
-                spec, bindings: bindings, namespace: job.namespace ?? "default", environmentPath: delivery.environmentPath),
-            outputs: bindings.uploads, artifactsURI: spec.artifactsURI, controlPlaneURL: spec.controlPlane.url,
-            launch: Self.launch(spec, jobName: job.name, namespace: job.namespace ?? "default"))
+                spec,
+                bindings: bindings,
+                namespace: job.namespace ?? "default",
+                environmentPath: delivery.environmentPath
+            ),
+            outputs: bindings.uploads,
+            artifactsURI: spec.artifactsURI,
+            controlPlaneURL: spec.controlPlane.url,
+            launch: Self.launch(spec, jobName: job.name, namespace: job.namespace ?? "default")
+        )
 
         let labels = Self.labels(job: job, spec: spec)
         var data = try delivery.configMapData()
         data["job.json"] = try JSON(encoding: manifest).text
         var configMap = KubeObject(
-            .configMaps, namespace: job.namespace, name: delivery.configMapName, labels: labels,
-            body: ["data": JSON(data)])
+            .configMaps,
+            namespace: job.namespace,
+            name: delivery.configMapName,
+            labels: labels,
+            body: ["data": JSON(data)]
+        )
         configMap.ownerReferences = [job.controllerReference()]
         self.configMap = configMap
         volcanoJob = Self.volcanoJob(
-            job: job, spec: spec, labels: labels, delivery: delivery, instanceType: instanceType)
+            job: job,
+            spec: spec,
+            labels: labels,
+            delivery: delivery,
+            instanceType: instanceType
+        )
     }
 
     private static func labels(job: KubeObject, spec: AmlJobSpec) -> [String: String] {
@@ -51,18 +72,27 @@ package struct JobPlan: Sendable {
         let count = instanceCount(spec)
         let hosts = (0..<count).map { "\(jobName)-worker-\($0).\(jobName).\(namespace).svc.cluster.local" }
         return JobManifest.Launch(
-            type: spec.distribution?.type, instanceCount: count,
-            processCountPerInstance: max(1, spec.distribution?.processCountPerInstance ?? 1), hosts: hosts)
+            type: spec.distribution?.type,
+            instanceCount: count,
+            processCountPerInstance: max(1, spec.distribution?.processCountPerInstance ?? 1),
+            hosts: hosts
+        )
     }
 
     /// TensorFlow names its workers itself; everything else has one pod per instance.
     private static func instanceCount(_ spec: AmlJobSpec) -> Int {
-        if spec.distribution?.type == "TensorFlow", let workers = spec.distribution?.workerCount { return max(1, workers) }
+        if spec.distribution?.type == "TensorFlow", let workers = spec.distribution?.workerCount {
+            return max(1, workers)
+        }
         return max(1, spec.instanceCount ?? 1)
     }
 
     private static func volcanoJob(
-        job: KubeObject, spec: AmlJobSpec, labels: [String: String], delivery: DeliveryPlan, instanceType: InstanceTypeSpec
+        job: KubeObject,
+        spec: AmlJobSpec,
+        labels: [String: String],
+        delivery: DeliveryPlan,
+        instanceType: InstanceTypeSpec
     ) -> KubeObject {
         let count = instanceCount(spec)
         let template: JSON = [
@@ -81,14 +111,20 @@ package struct JobPlan: Sendable {
         ]
         if count > 1 || spec.distribution != nil { body["plugins"] = ["env": [], "svc": []] }
         var object = KubeObject(
-            MLResources.volcanoJobs, namespace: job.namespace, name: job.name, labels: labels,
-            body: ["spec": .object(body)])
+            MLResources.volcanoJobs,
+            namespace: job.namespace,
+            name: job.name,
+            labels: labels,
+            body: ["spec": .object(body)]
+        )
         object.ownerReferences = [job.controllerReference()]
         return object
     }
 
     private static func podSpec(
-        spec: AmlJobSpec, delivery: DeliveryPlan, instanceType: InstanceTypeSpec
+        spec: AmlJobSpec,
+        delivery: DeliveryPlan,
+        instanceType: InstanceTypeSpec
     ) -> JSON {
         let shm: JSON = [
             "name": "shm", "emptyDir": ["medium": "Memory", "sizeLimit": .string(quantity(spec.shmSize ?? "2g"))],
@@ -119,7 +155,9 @@ package struct JobPlan: Sendable {
         return .object(pod)
     }
 
-    /// Taints that the reference system lets workloads pass. Source: reference-kubernetes.
+    /// Taints that the reference system lets workloads pass.
+    ///
+    /// Source: reference-kubernetes.
     private static func tolerations(_ spec: AmlJobSpec) -> [JSON] {
         let pairs = [
             ("ml.azure.com/amlarc", "true"), ("ml.azure.com/amlarc-workload", "true"),

@@ -1,7 +1,9 @@
 package import KubeCore
 package import MLTypes
 
-/// Decides the status of an `AmlJob` from what its Volcano Job and pods report. Pure.
+/// Decides the status of an `AmlJob` from what its Volcano Job and pods report.
+///
+/// Pure.
 package struct JobStatusPlan: Sendable {
     package var job: KubeObject
     package var spec: AmlJobSpec
@@ -12,7 +14,11 @@ package struct JobStatusPlan: Sendable {
     package var now: String
 
     package init(
-        job: KubeObject, spec: AmlJobSpec, volcanoJob: KubeObject?, podGroup: KubeObject?, pods: [KubeObject],
+        job: KubeObject,
+        spec: AmlJobSpec,
+        volcanoJob: KubeObject?,
+        podGroup: KubeObject?,
+        pods: [KubeObject],
         now: String
     ) {
         self.job = job
@@ -55,7 +61,9 @@ package struct JobStatusPlan: Sendable {
     }
 
     private func progress() -> AmlJobStatus {
-        if pods.contains(where: { userContainer($0)?["state"]?["running"] != nil }) { return AmlJobStatus(phase: .running) }
+        if pods.contains(where: { userContainer($0)?["state"]?["running"] != nil }) {
+            return AmlJobStatus(phase: .running)
+        }
         let started = pods.filter { $0["spec", "nodeName"] != nil }
         guard !started.isEmpty, started.count == pods.count else { return waiting() }
         return AmlJobStatus(phase: .preparing, reason: "Preparing", message: started.compactMap(preparation).first)
@@ -108,9 +116,11 @@ package struct JobStatusPlan: Sendable {
     private func failure() -> AmlJobStatus {
         if let pod = pods.first(where: { $0["status", "reason"]?.stringValue == "DeadlineExceeded" }) {
             return AmlJobStatus(
-                phase: .failed, reason: "Timeout",
+                phase: .failed,
+                reason: "Timeout",
                 message: "the job ran longer than its limit of \(spec.timeoutSeconds ?? 0) s (pod \(pod.name)); "
-                    + "raise limits.timeout")
+                    + "raise limits.timeout"
+            )
         }
         for pod in pods {
             if let status = initFailure(pod) ?? userFailure(pod) { return status }
@@ -118,7 +128,10 @@ package struct JobStatusPlan: Sendable {
         let message = volcanoJob?["status", "state", "message"]?.stringValue
         let podMessage = pods.lazy.compactMap { $0["status", "message"]?.stringValue }.first
         return AmlJobStatus(
-            phase: .failed, reason: "Failed", message: podMessage ?? message ?? "the pods ended without a reason")
+            phase: .failed,
+            reason: "Failed",
+            message: podMessage ?? message ?? "the pods ended without a reason"
+        )
     }
 
     private func initFailure(_ pod: KubeObject) -> AmlJobStatus? {
@@ -130,8 +143,11 @@ package struct JobStatusPlan: Sendable {
             let reason = name == "environment-prepare" ? "EnvironmentFailed" : "DataDeliveryFailed"
             let text = terminated["message"]?.stringValue ?? "exit code \(code)"
             return AmlJobStatus(
-                phase: .failed, reason: reason, message: "\(name) failed on \(pod.name): \(lastLine(text))",
-                logTail: text)
+                phase: .failed,
+                reason: reason,
+                message: "\(name) failed on \(pod.name): \(lastLine(text))",
+                logTail: text
+            )
         }
         return nil
     }
@@ -142,16 +158,21 @@ package struct JobStatusPlan: Sendable {
         else { return nil }
         if terminated["reason"]?.stringValue == "OOMKilled" {
             return AmlJobStatus(
-                phase: .failed, reason: "OutOfMemory",
+                phase: .failed,
+                reason: "OutOfMemory",
                 message: "the command on \(pod.name) used more memory than its limit; choose a larger instance type",
-                exitCode: code)
+                exitCode: code
+            )
         }
         let report = terminated["message"]?.stringValue.flatMap(Self.report)
         let exitCode = report?.exitCode ?? code
         return AmlJobStatus(
-            phase: .failed, reason: report?.message == nil ? "UserScriptFailed" : "RuntimeFailed",
+            phase: .failed,
+            reason: report?.message == nil ? "UserScriptFailed" : "RuntimeFailed",
             message: report?.message ?? "the command on \(pod.name) ended with exit code \(exitCode)",
-            exitCode: exitCode, logTail: report?.logTail)
+            exitCode: exitCode,
+            logTail: report?.logTail
+        )
     }
 
     /// nil when the container left something else than our report, for instance because it was killed.

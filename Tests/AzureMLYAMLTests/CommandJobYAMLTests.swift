@@ -58,28 +58,36 @@ struct CommandJobYAMLTests {
             Case(text: "command: x\n", want: "job.yml: environment: Required value"),
             Case(
                 text: "command: x\nenvironment: azureml:e:1\nenviroment_variables: {}\n",
-                want: "unknown key; did you mean environment_variables?"),
+                want: "unknown key; did you mean environment_variables?"
+            ),
             Case(
                 text: "command: x ${{inputs.gama}}\nenvironment: azureml:e:1\ninputs: {gamma: 1}\n",
-                want: "${{inputs.gama}} is not declared under inputs; did you mean gamma?"),
+                want: "${{inputs.gama}} is not declared under inputs; did you mean gamma?"
+            ),
             Case(
                 text: "command: x\nenvironment: azureml:e:1\nresources: {instance_count: 0}\n",
-                want: "resources.instance_count: Invalid value: 0: must be at least 1"),
+                want: "resources.instance_count: Invalid value: 0: must be at least 1"
+            ),
             Case(
                 text: "command: x\nenvironment: azureml:e:1\ncode: /no/such/folder\n",
-                want: "there is no file or folder at /no/such/folder"),
+                want: "there is no file or folder at /no/such/folder"
+            ),
             Case(
                 text: "command: x\nenvironment: {conda_file: {dependencies: []}}\n",
-                want: "environment.image: Required value: give image, or build"),
+                want: "environment.image: Required value: give image, or build"
+            ),
             Case(
                 text: "command: x\nenvironment: just-text\n",
-                want: "write azureml:NAME:VERSION, file:PATH, or a mapping with image"),
+                want: "write azureml:NAME:VERSION, file:PATH, or a mapping with image"
+            ),
             Case(
                 text: "command: x\nenvironment: azureml:e:1\ndistribution: {type: horovod}\n",
-                want: "distribution.type: Unsupported value"),
+                want: "distribution.type: Unsupported value"
+            ),
             Case(text: "command: [\n", want: "not valid YAML"),
             Case(text: "- a\n", want: "a mapping of keys to values is expected"),
-        ])
+        ]
+    )
     func mistakes(_ test: Case) {
         #expect(errors(test.text).contains(test.want))
     }
@@ -88,12 +96,15 @@ struct CommandJobYAMLTests {
     func body() throws {
         let job = try job(minimal + "inputs: {lr: 0.1}\noutputs: {model: {type: custom_model, mode: mount}}\n")
         let body = job.body(
-            name: "n", defaultExperiment: "exp",
-            resolved: .init(codeID: nil, environmentID: "/env", computeID: "/compute", inputURIs: [:]))
+            name: "n",
+            defaultExperiment: "exp",
+            resolved: .init(codeID: nil, environmentID: "/env", computeID: "/compute", inputURIs: [:])
+        )
         let properties = body["properties"] ?? .null
         #expect(properties["inputs"] == ["lr": ["jobInputType": "literal", "value": "0.1"]])
         #expect(
-            properties["outputs"] == ["model": ["jobOutputType": "custom_model", "mode": "ReadWriteMount"]])
+            properties["outputs"] == ["model": ["jobOutputType": "custom_model", "mode": "ReadWriteMount"]]
+        )
         #expect(properties["displayName"] == "n")
         #expect(properties["experimentName"] == "exp")
     }
@@ -116,7 +127,9 @@ struct OnlineYAMLTests {
                 request_settings: {request_timeout_ms: 900, max_queue_wait_ms: 2000}
                 readiness_probe: {period: 3}
                 resources: {limits: {nvidia.com/gpu: "1"}}
-                """))
+                """
+            )
+        )
         #expect(spec.sections["requestSettings"] == ["requestTimeout": "PT0.9S", "maxQueueWait": "PT2S"])
         #expect(spec.sections["readinessProbe"] == ["period": "PT3S"])
         #expect(spec.sections["containerResourceRequirements"] == ["containerResourceLimits": ["gpu": "1"]])
@@ -125,7 +138,9 @@ struct OnlineYAMLTests {
     @Test("Names and traffic are checked")
     func endpoint() {
         let error = #expect(throws: SpecError.self) {
-            try OnlineEndpointYAML(try document("name: a-\ncompute: azureml:c\ntraffic: {blue: 50}\nauth_mode: aad_token\n"))
+            try OnlineEndpointYAML(
+                try document("name: a-\ncompute: azureml:c\ntraffic: {blue: 50}\nauth_mode: aad_token\n")
+            )
         }
         #expect(error?.errors.map(\.path) == ["name", "auth_mode", "traffic"])
     }
@@ -136,8 +151,10 @@ struct EnvironmentYAMLTests {
     @Test("A conda file travels as YAML with sorted keys")
     func conda() throws {
         let document = try SpecDocument(
-            text: "name: e\nimage: i\nconda_file: {name: n, dependencies: [python=3.11, {pip: [mlflow]}]}\n", file: "e.yml",
-            folder: ".")
+            text: "name: e\nimage: i\nconda_file: {name: n, dependencies: [python=3.11, {pip: [mlflow]}]}\n",
+            file: "e.yml",
+            folder: "."
+        )
         let environment = try EnvironmentYAML(document)
         #expect(environment.condaFile == "dependencies:\n- python=3.11\n- pip:\n  - mlflow\nname: n\n")
     }
@@ -145,7 +162,10 @@ struct EnvironmentYAMLTests {
     @Test("Image and build exclude each other")
     func exclusive() throws {
         let document = try SpecDocument(
-            text: "name: e\nimage: i\nbuild: {path: .}\n", file: "e.yml", folder: ".")
+            text: "name: e\nimage: i\nbuild: {path: .}\n",
+            file: "e.yml",
+            folder: "."
+        )
         #expect(throws: SpecError.self) { try EnvironmentYAML(document) }
     }
 }

@@ -20,7 +20,8 @@ struct BlobLocationTests {
             Case(uri: "https://h:1/store.blob.x/c/a/b/", container: "https://h:1/store.blob.x/c", path: "a/b/"),
             Case(uri: "https://h/c/f.txt", container: "https://h/c", path: "f.txt"),
             Case(uri: "https://h/c/f%20g?sig=1", container: "https://h/c", path: "f%20g"),
-        ])
+        ]
+    )
     func splits(_ test: Case) throws {
         let location = try BlobLocation(test.uri)
         #expect(location.containerURL == test.container)
@@ -67,7 +68,8 @@ struct CondaFileTests {
               - pip:
                   - mlflow
                   - -r other.txt
-            """)
+            """
+        )
         #expect(file.pythonVersion == "3.11")
         #expect(file.requirements == ["numpy==1.26.*", "pandas>=2", "mlflow", "-r other.txt"])
         #expect(file.translated == ["conda-forge::numpy=1.26", "pandas>=2"])
@@ -83,14 +85,23 @@ struct CondaFileTests {
 struct RankPlanTests {
     private func manifest(_ launch: JobManifest.Launch) -> JobManifest {
         JobManifest(
-            runID: "r", command: "python a.py", workingDirectory: "/w", environment: ["A": "1"], outputs: [],
-            artifactsURI: "https://h/c/r/", controlPlaneURL: "https://h", launch: launch)
+            runID: "r",
+            command: "python a.py",
+            workingDirectory: "/w",
+            environment: ["A": "1"],
+            outputs: [],
+            artifactsURI: "https://h/c/r/",
+            controlPlaneURL: "https://h",
+            launch: launch
+        )
     }
 
     @Test("A plain job has one process and one log")
     func single() {
         let processes = RankPlan.processes(
-            manifest(.init(type: nil, instanceCount: 1, processCountPerInstance: 1, hosts: ["h0"])), instance: 0)
+            manifest(.init(type: nil, instanceCount: 1, processCountPerInstance: 1, hosts: ["h0"])),
+            instance: 0
+        )
         #expect(processes.count == 1)
         #expect(processes[0].logName == "std_log.txt")
         #expect(processes[0].environment["RANK"] == nil)
@@ -100,7 +111,11 @@ struct RankPlanTests {
     @Test("PyTorch ranks count over instances and processes")
     func pyTorch() {
         let launch = JobManifest.Launch(
-            type: "PyTorch", instanceCount: 2, processCountPerInstance: 2, hosts: ["h0", "h1"])
+            type: "PyTorch",
+            instanceCount: 2,
+            processCountPerInstance: 2,
+            hosts: ["h0", "h1"]
+        )
         let processes = RankPlan.processes(manifest(launch), instance: 1)
         #expect(processes.map(\.rank) == [2, 3])
         #expect(processes[1].environment["RANK"] == "3")
@@ -121,7 +136,8 @@ struct ProcessSupervisorTests {
         for (index, command) in commands.enumerated() {
             logs.append(try LogTee(folder: folder, name: "log\(index)", copiesToStandardOutput: false))
             children.append(
-                try ChildProcess.start(["/bin/sh", "-c", command], environment: ["PATH": "/usr/bin:/bin"]))
+                try ChildProcess.start(["/bin/sh", "-c", command], environment: ["PATH": "/usr/bin:/bin"])
+            )
         }
         let exits = await ProcessSupervisor(children: children, logs: logs).waitForAll()
         return (exits, logs)

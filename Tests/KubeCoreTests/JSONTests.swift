@@ -11,7 +11,10 @@ struct JSONTests {
 
     @Test(
         "Escapes survive a round trip",
-        arguments: ["plain", "quote \" and \\", "line\nbreak\ttab", "control \u{01}", "é € 😀", "\u{1F469}\u{200D}\u{1F52C}"])
+        arguments: [
+            "plain", "quote \" and \\", "line\nbreak\ttab", "control \u{01}", "é € 😀", "\u{1F469}\u{200D}\u{1F52C}",
+        ]
+    )
     func roundTrip(_ text: String) throws {
         #expect(try JSON(parsing: JSON.string(text).bytes) == .string(text))
     }
@@ -25,8 +28,10 @@ struct JSONTests {
     @Test(
         "What is not JSON is refused",
         arguments: [
-            "", "{", "[1,]", "{\"a\" 1}", "01", "+1", "1.", "nul", "\"\u{01}\"", "\"abc", "[1] 2", "{'a': 1}", "1e", "--1",
-        ])
+            "", "{", "[1,]", "{\"a\" 1}", "01", "+1", "1.", "nul", "\"\u{01}\"", "\"abc", "[1] 2", "{'a': 1}", "1e",
+            "--1",
+        ]
+    )
     func refuses(_ text: String) {
         #expect(throws: JSONParseError.self) { try JSON(parsing: text) }
     }
@@ -63,8 +68,10 @@ struct APIErrorTests {
     @Test("An error survives its Status object")
     func roundTrip() {
         let error = APIError.invalid(
-            .pods, "web",
-            [FieldError("spec.containers[0].name", .required), FieldError("spec.x", .invalid, "no", badValue: "y")])
+            .pods,
+            "web",
+            [FieldError("spec.containers[0].name", .required), FieldError("spec.x", .invalid, "no", badValue: "y")]
+        )
         #expect(error.code == 422)
         #expect(error.message.hasPrefix("Pod \"web\" is invalid: [spec.containers[0].name: Required value, "))
         #expect(APIError(status: error.status, code: 0) == error)

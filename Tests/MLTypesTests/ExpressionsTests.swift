@@ -21,7 +21,8 @@ struct ExpressionsTests {
             Case(text: "no expression $HOME ${X}", want: "no expression $HOME ${X}"),
             Case(text: "a $[[--lr ${{inputs.lr}}]] b", want: "a --lr 0.1 b"),
             Case(text: "a $[[--seed ${{inputs.seed}}]] b", want: "a  b"),
-        ])
+        ]
+    )
     func resolves(_ test: Case) throws {
         #expect(try Expressions.resolve(test.text, inputs: inputs, outputs: outputs) == test.want)
     }
@@ -46,8 +47,10 @@ struct InstanceTypeTests {
     func defaultType() throws {
         #expect(try InstanceTypeSpec.resolve(nil, among: []) == .fallback)
         let own = KubeObject(
-            MLResources.instanceTypes, name: InstanceTypeSpec.defaultName,
-            body: ["spec": ["resources": ["limits": ["cpu": "8"]]]])
+            MLResources.instanceTypes,
+            name: InstanceTypeSpec.defaultName,
+            body: ["spec": ["resources": ["limits": ["cpu": "8"]]]]
+        )
         #expect(try InstanceTypeSpec.resolve(nil, among: [own]).resources.limits == ["cpu": "8"])
     }
 
@@ -64,8 +67,11 @@ struct DeliveryPlanTests {
         DeliveryPlan(
             cluster: .init(image: "our:1", environmentCachePath: "/cache"),
             environment: EnvironmentSpec(image: image, condaFile: conda),
-            manifest: DeliveryManifest(controlPlaneURL: "https://c", downloads: []), caPEM: "PEM", tokenSecret: "t",
-            configMapName: "c")
+            manifest: DeliveryManifest(controlPlaneURL: "https://c", downloads: []),
+            caPEM: "PEM",
+            tokenSecret: "t",
+            configMapName: "c"
+        )
     }
 
     @Test("The hash depends on image and conda file, and there is none without one")

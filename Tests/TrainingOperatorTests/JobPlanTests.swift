@@ -9,15 +9,21 @@ enum Fixture {
 
     static func spec() -> AmlJobSpec {
         AmlJobSpec(
-            jobId: "run1", experimentName: "exp",
-            workspace: WorkspaceReference(subscriptionId: "s", resourceGroup: "g", name: "w"), compute: "local",
-            command: "python a.py ${{inputs.lr}} ${{inputs.data}} ${{outputs.model}}", codeURI: "https://h/c/code/",
+            jobId: "run1",
+            experimentName: "exp",
+            workspace: WorkspaceReference(subscriptionId: "s", resourceGroup: "g", name: "w"),
+            compute: "local",
+            command: "python a.py ${{inputs.lr}} ${{inputs.data}} ${{outputs.model}}",
+            codeURI: "https://h/c/code/",
             environment: EnvironmentSpec(image: "py:1", condaFile: "dependencies: []"),
             inputs: [
                 "lr": .init(type: "literal", value: "0.1"), "data": .init(type: "uri_file", uri: "https://h/c/d/x.csv"),
-            ], outputs: ["model": .init(type: "custom_model", uri: "https://h/c/out/")],
+            ],
+            outputs: ["model": .init(type: "custom_model", uri: "https://h/c/out/")],
             controlPlane: ControlPlaneReference(url: "https://h", caPEM: "PEM", tokenSecret: "tok"),
-            artifactsURI: "https://h/c/run1/", trackingURI: "https://h")
+            artifactsURI: "https://h/c/run1/",
+            trackingURI: "https://h"
+        )
     }
 
     static func job() -> KubeObject {
@@ -62,15 +68,20 @@ struct JobPlanTests {
             try JobPlan(job: Fixture.job(), spec: spec, instanceTypes: [], cluster: Fixture.cluster)
         }
         let big = KubeObject(
-            MLResources.instanceTypes, name: "big",
-            body: ["spec": ["nodeSelector": ["disk": "ssd"], "resources": ["limits": ["cpu": "4"]]]])
+            MLResources.instanceTypes,
+            name: "big",
+            body: ["spec": ["nodeSelector": ["disk": "ssd"], "resources": ["limits": ["cpu": "4"]]]]
+        )
         let plan = try JobPlan(job: Fixture.job(), spec: spec, instanceTypes: [big], cluster: Fixture.cluster)
         let pod = plan.volcanoJob["spec", "tasks"]?[0]?["template"]?["spec"]
         #expect(pod?["nodeSelector"] == ["disk": "ssd"])
         #expect(pod?["containers"]?[0]?["resources"] == ["limits": ["cpu": "4"]])
     }
 
-    @Test("Docker's sizes become quantities", arguments: [("2g", "2Gi"), ("512m", "512Mi"), ("1Gi", "1Gi"), ("100b", "100")])
+    @Test(
+        "Docker's sizes become quantities",
+        arguments: [("2g", "2Gi"), ("512m", "512Mi"), ("1Gi", "1Gi"), ("100b", "100")]
+    )
     func sizes(_ pair: (String, String)) {
         #expect(JobPlan.quantity(pair.0) == pair.1)
     }
@@ -80,7 +91,11 @@ struct JobPlanTests {
 struct JobStatusPlanTests {
     private func volcano(_ phase: String) -> KubeObject {
         KubeObject(
-            MLResources.volcanoJobs, namespace: "default", name: "run1", body: ["status": ["state": ["phase": .string(phase)]]])
+            MLResources.volcanoJobs,
+            namespace: "default",
+            name: "run1",
+            body: ["status": ["state": ["phase": .string(phase)]]]
+        )
     }
 
     private func pod(node: String? = "n1", status: JSON) -> KubeObject {
@@ -90,13 +105,21 @@ struct JobStatusPlanTests {
     }
 
     private func status(
-        _ volcanoJob: KubeObject?, pods: [KubeObject], podGroup: KubeObject? = nil, present: AmlJobStatus? = nil,
+        _ volcanoJob: KubeObject?,
+        pods: [KubeObject],
+        podGroup: KubeObject? = nil,
+        present: AmlJobStatus? = nil,
         cancel: Bool = false
     ) -> AmlJobStatus {
         var spec = Fixture.spec()
         if cancel { spec.isCancelRequested = true }
         return JobStatusPlan(
-            job: Fixture.job(), spec: spec, volcanoJob: volcanoJob, podGroup: podGroup, pods: pods, now: "now"
+            job: Fixture.job(),
+            spec: spec,
+            volcanoJob: volcanoJob,
+            podGroup: podGroup,
+            pods: pods,
+            now: "now"
         ).status(present: present)
     }
 
@@ -105,8 +128,11 @@ struct JobStatusPlanTests {
         let waiting = pod(
             node: nil,
             status: [
-                "conditions": [["type": "PodScheduled", "status": "False", "message": "0/1 nodes are available: too few cpus"]]
-            ])
+                "conditions": [
+                    ["type": "PodScheduled", "status": "False", "message": "0/1 nodes are available: too few cpus"]
+                ]
+            ]
+        )
         let result = status(volcano("Pending"), pods: [waiting])
         #expect(result.phase == .queued)
         #expect(result.message == "0/1 nodes are available: too few cpus")
@@ -149,7 +175,10 @@ struct JobStatusPlanTests {
     func reasons() {
         let environment = pod(status: [
             "initContainerStatuses": [
-                ["name": "environment-prepare", "state": ["terminated": ["exitCode": 1, "message": "x\nerror: no such package"]]]
+                [
+                    "name": "environment-prepare",
+                    "state": ["terminated": ["exitCode": 1, "message": "x\nerror: no such package"]],
+                ]
             ]
         ])
         #expect(status(volcano("Failed"), pods: [environment]).reason == "EnvironmentFailed")

@@ -5,25 +5,31 @@ internal import JobRuntime
 /// In-cluster parts; each is one subcommand, started in a pod.
 struct Component: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "component", abstract: "Runs an in-cluster part of the extension; pods start them.",
+        commandName: "component",
+        abstract: "Runs an in-cluster part of the extension; pods start them.",
         shouldDisplay: false,
         subcommands: [
             GatewayComponent.self, AmlOperatorComponent.self, InferenceOperatorComponent.self, RouterComponent.self,
             VolcanoControllersComponent.self, VolcanoSchedulerComponent.self, StorageInitializerStep.self,
             EnvironmentPrepareStep.self, ExecutionWrapperStep.self,
-        ])
+        ]
+    )
 }
 
 struct StorageInitializerStep: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "storage-initializer", abstract: "Fetches the files of a job or deployment.")
+        commandName: "storage-initializer",
+        abstract: "Fetches the files of a job or deployment."
+    )
 
     func run() async throws { try await StorageInitializer.run() }
 }
 
 struct EnvironmentPrepareStep: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "environment-prepare", abstract: "Makes the Python environment of a job or deployment.")
+        commandName: "environment-prepare",
+        abstract: "Makes the Python environment of a job or deployment."
+    )
 
     @Option(help: "Content hash of the environment.") var hash: String
 
@@ -32,7 +38,9 @@ struct EnvironmentPrepareStep: AsyncParsableCommand {
 
 struct ExecutionWrapperStep: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "execution-wrapper", abstract: "Runs a training command, its log and its uploads.")
+        commandName: "execution-wrapper",
+        abstract: "Runs a training command, its log and its uploads."
+    )
 
     func run() async throws {
         let code = await ExecutionWrapper.run()

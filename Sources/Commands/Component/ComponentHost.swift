@@ -20,7 +20,10 @@ struct ComponentHost: Sendable {
         self.name = name
         logger = Logger(label: name)
         api = try HTTPResourceAPI(
-            configuration: try KubeConfig.current(), userAgent: "\(name)/\(Product.version)", logger: logger)
+            configuration: try KubeConfig.current(),
+            userAgent: "\(name)/\(Product.version)",
+            logger: logger
+        )
     }
 
     /// The variable `name` of this process; nil when unset or empty.
@@ -31,7 +34,9 @@ struct ComponentHost: Sendable {
     static func require(_ name: String) throws -> String {
         guard let value = variable(name) else {
             throw CommandError(
-                "environment variable \(name) is not set", remedy: "run this component in the pod that the extension makes")
+                "environment variable \(name) is not set",
+                remedy: "run this component in the pod that the extension makes"
+            )
         }
         return value
     }
@@ -44,19 +49,32 @@ struct ComponentHost: Sendable {
         return port
     }
 
-    /// Runs until SIGTERM. The health endpoint starts first.
+    /// Runs until SIGTERM.
+    ///
+    /// The health endpoint starts first.
     func run(_ services: [any Service]) async throws {
         let endpoint = HealthServer(
-            port: try Self.port(ComponentEnvironment.healthPort), health: health, metrics: metrics, logger: logger)
+            port: try Self.port(ComponentEnvironment.healthPort),
+            health: health,
+            metrics: metrics,
+            logger: logger
+        )
         let group = ServiceGroup(
-            services: [endpoint] + services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+            services: [endpoint] + services,
+            gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: logger
+        )
         try await group.run()
         try await api.shutdown()
     }
 
     /// The last lines of a container's log.
     func log(
-        _ namespace: String, _ pod: String, _ container: String?, _ tailLines: Int?, _ previous: Bool
+        _ namespace: String,
+        _ pod: String,
+        _ container: String?,
+        _ tailLines: Int?,
+        _ previous: Bool
     ) async throws -> String {
         var options = PodLogOptions()
         options.container = container

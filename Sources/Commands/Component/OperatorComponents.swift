@@ -15,15 +15,19 @@ enum OperatorSettings {
     static func cluster() throws -> DeliveryPlan.Cluster {
         DeliveryPlan.Cluster(
             image: try ComponentHost.require(ComponentEnvironment.image),
-            environmentCachePath: try ComponentHost.require(ComponentEnvironment.environmentCache))
+            environmentCachePath: try ComponentHost.require(ComponentEnvironment.environmentCache)
+        )
     }
 
     /// Only the pod that holds the Lease acts.
     static func leading(_ host: ComponentHost, _ services: [any Service]) -> LeaderElector {
         let name = host.name
         return LeaderElector(
-            api: host.api, namespace: ComponentHost.variable(ComponentEnvironment.podNamespace) ?? "azureml", name: name,
-            identity: ComponentHost.variable(ComponentEnvironment.podName) ?? name, logger: host.logger
+            api: host.api,
+            namespace: ComponentHost.variable(ComponentEnvironment.podNamespace) ?? "azureml",
+            name: name,
+            identity: ComponentHost.variable(ComponentEnvironment.podName) ?? name,
+            logger: host.logger
         ) {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for service in services { group.addTask { try await service.run() } }
@@ -49,7 +53,9 @@ struct AmlOperatorComponent: AsyncParsableCommand {
 
 struct InferenceOperatorComponent: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "inference-operator-controller-manager", abstract: "Turns online deployments into pods.")
+        commandName: "inference-operator-controller-manager",
+        abstract: "Turns online deployments into pods."
+    )
 
     func run() async throws {
         let host = try ComponentHost("inference-operator-controller-manager")
@@ -61,7 +67,8 @@ struct InferenceOperatorComponent: AsyncParsableCommand {
             tolerations: try OperatorSettings.json(ComponentEnvironment.workloadTolerations)?.arrayValue ?? [],
             readLog: { pod, container, previous in
                 try await host.log(pod.namespace ?? "default", pod.name, container, 80, previous)
-            })
+            }
+        )
         if let service = ComponentHost.variable(ComponentEnvironment.routerService) {
             let parts = service.split(separator: "/").map(String.init)
             if parts.count == 2 { settings.routerService = ObjectKey(namespace: parts[0], name: parts[1]) }
@@ -73,7 +80,9 @@ struct InferenceOperatorComponent: AsyncParsableCommand {
 
 struct VolcanoControllersComponent: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "volcano-controllers", abstract: "Runs Volcano jobs and queues.")
+        commandName: "volcano-controllers",
+        abstract: "Runs Volcano jobs and queues."
+    )
 
     func run() async throws {
         let host = try ComponentHost("volcano-controllers")
@@ -84,7 +93,9 @@ struct VolcanoControllersComponent: AsyncParsableCommand {
 
 struct VolcanoSchedulerComponent: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "volcano-scheduler", abstract: "Places gangs of pods, all or none.")
+        commandName: "volcano-scheduler",
+        abstract: "Places gangs of pods, all or none."
+    )
 
     func run() async throws {
         let host = try ComponentHost("volcano-scheduler")
@@ -95,7 +106,9 @@ struct VolcanoSchedulerComponent: AsyncParsableCommand {
 
 struct GatewayComponent: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "gateway", abstract: "Answers the control plane for this cluster.")
+        commandName: "gateway",
+        abstract: "Answers the control plane for this cluster."
+    )
 
     func run() async throws {
         let host = try ComponentHost("gateway")
@@ -105,11 +118,18 @@ struct GatewayComponent: AsyncParsableCommand {
             token: {
                 try String(contentsOfFile: ComponentEnvironment.gatewayTokenFile, encoding: .utf8)
                     .trimmingCharacters(in: .whitespacesAndNewlines)
-            }, certificate: try String(contentsOfFile: folder + "/tls.crt", encoding: .utf8),
-            key: try String(contentsOfFile: folder + "/tls.key", encoding: .utf8), version: Product.version)
+            },
+            certificate: try String(contentsOfFile: folder + "/tls.crt", encoding: .utf8),
+            key: try String(contentsOfFile: folder + "/tls.key", encoding: .utf8),
+            version: Product.version
+        )
         let gateway = Gateway(
-            configuration: settings, api: host.api, podLogs: { try await host.log($0, $1, $2, $3, $4) },
-            health: host.health, logger: host.logger)
+            configuration: settings,
+            api: host.api,
+            podLogs: { try await host.log($0, $1, $2, $3, $4) },
+            health: host.health,
+            logger: host.logger
+        )
         try await host.run([gateway])
     }
 }

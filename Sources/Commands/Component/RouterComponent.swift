@@ -10,7 +10,9 @@ internal import ServiceLifecycle
 
 struct RouterComponent: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "azureml-fe-v2", abstract: "Routes scoring requests to model servers.")
+        commandName: "azureml-fe-v2",
+        abstract: "Routes scoring requests to model servers."
+    )
 
     func run() async throws {
         let host = try ComponentHost("azureml-fe-v2")
@@ -27,7 +29,8 @@ struct RouterComponent: AsyncParsableCommand {
         guard !listeners.isEmpty else {
             throw CommandError(
                 "the router has neither a certificate nor leave to serve plain HTTP",
-                remedy: "set sslSecret, or allowInsecureConnections=True")
+                remedy: "set sslSecret, or allowInsecureConnections=True"
+            )
         }
         var settings = RouterConfiguration(listeners: listeners, tls: identity, metrics: host.metrics)
         settings.health = host.health
@@ -48,12 +51,18 @@ struct RouteFeed: Service {
         let endpoints = Informer(api: api, type: MLResources.onlineEndpoints, logger: logger)
         let deployments = Informer(api: api, type: MLResources.onlineDeployments, logger: logger)
         let secrets = Informer(
-            api: api, type: .secrets, labelSelector: MLLabels.managedBy + "=outrigger", logger: logger)
+            api: api,
+            type: .secrets,
+            labelSelector: MLLabels.managedBy + "=outrigger",
+            logger: logger
+        )
         let slices = Informer(api: api, type: .endpointSlices, labelSelector: MLLabels.deployment, logger: logger)
         let everything = ObjectKey(name: "table")
         let controller = Controller(name: "routes", workers: 1, logger: logger) { _ in
             let result = RouteTableBuilder(
-                endpoints: endpoints.list(), deployments: deployments.list(), secrets: secrets.list(),
+                endpoints: endpoints.list(),
+                deployments: deployments.list(),
+                secrets: secrets.list(),
                 endpointSlices: slices.list()
             ).build()
             for problem in result.problems { logger.warning("route not usable", metadata: ["problem": "\(problem)"]) }
@@ -66,7 +75,9 @@ struct RouteFeed: Service {
         // Without any object there is no event, but the empty table makes the router ready.
         controller.queue.add(everything)
         manager = ControllerManager(
-            informers: [endpoints, deployments, secrets, slices], controllers: [controller])
+            informers: [endpoints, deployments, secrets, slices],
+            controllers: [controller]
+        )
     }
 
     func run() async throws { try await manager.run() }
@@ -80,7 +91,10 @@ enum RouterTLS {
         for (certificate, key) in [("cert.pem", "key.pem"), ("tls.crt", "tls.key")] {
             guard let chain = FileManager.default.contents(atPath: folder + "/" + certificate) else { continue }
             guard let secret = FileManager.default.contents(atPath: folder + "/" + key) else {
-                throw CommandError("the TLS secret has \(certificate) but no \(key)", remedy: "add the key to the secret")
+                throw CommandError(
+                    "the TLS secret has \(certificate) but no \(key)",
+                    remedy: "add the key to the secret"
+                )
             }
             return TLSIdentity(certificateChain: Array(chain), privateKey: Array(secret))
         }

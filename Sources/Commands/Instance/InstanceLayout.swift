@@ -1,6 +1,8 @@
 internal import Foundation
 
-/// Where an instance keeps its files. Everything is below one folder, mode 0700.
+/// Where an instance keeps its files.
+///
+/// Everything is below one folder, mode 0700.
 struct InstanceLayout: Sendable, Hashable {
     /// Absolute.
     let root: String

@@ -27,11 +27,15 @@ struct InstanceRecord: Codable, Sendable, Hashable {
         guard FileManager.default.fileExists(atPath: layout.record) else { return nil }
         do {
             return try JSONDecoder().decode(
-                InstanceRecord.self, from: try Data(contentsOf: URL(fileURLWithPath: layout.record)))
+                InstanceRecord.self,
+                from: try Data(contentsOf: URL(fileURLWithPath: layout.record))
+            )
         } catch {
             throw CommandError(
-                "\(layout.record) cannot be read", cause: "\(error)",
-                remedy: "restore the file, or run 'outrigger down --data-dir \(layout.root)' to start afresh")
+                "\(layout.record) cannot be read",
+                cause: "\(error)",
+                remedy: "restore the file, or run 'outrigger down --data-dir \(layout.root)' to start afresh"
+            )
         }
     }
 
@@ -39,8 +43,10 @@ struct InstanceRecord: Codable, Sendable, Hashable {
     static func require(_ layout: InstanceLayout) throws -> InstanceRecord {
         guard let record = try load(layout) else {
             throw CommandError(
-                "no instance in \(layout.root)", remedy: "run 'outrigger up', or name the folder with --data-dir",
-                exitStatus: 3)
+                "no instance in \(layout.root)",
+                remedy: "run 'outrigger up', or name the folder with --data-dir",
+                exitStatus: 3
+            )
         }
         return record
     }
@@ -72,7 +78,10 @@ enum PrivateFile {
     static func makeFolder(_ path: String) throws {
         do {
             try FileManager.default.createDirectory(
-                atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+                atPath: path,
+                withIntermediateDirectories: true,
+                attributes: [.posixPermissions: 0o700]
+            )
             try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: path)
         } catch {
             throw CommandError("cannot make the folder \(path)", cause: error.localizedDescription)

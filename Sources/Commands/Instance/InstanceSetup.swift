@@ -3,14 +3,13 @@ internal import Foundation
 internal import KubeServer
 internal import NodeAgent
 
-/// Makes what an instance needs before its daemons start: folders, names, keys, certificates, client files. Repeating it keeps
-/// what is there and completes what is missing.
+/// Makes what an instance needs before its daemons start: folders, names, keys, certificates, client files.
+///
+/// Repeating it keeps what is there and completes what is missing.
 struct InstanceSetup {
     let layout: InstanceLayout
 
-    /// - Parameters:
-    ///   - port: nil keeps the present port, or takes the default one.
-    ///   - nodes: nil keeps the present number, or takes 1.
+    /// Keeps the present port and number of nodes where nil is given; a new instance then gets the default port and one node.
     func prepare(port: Int?, nodes: Int?) throws -> InstanceRecord {
         for folder in [layout.root, layout.pki, layout.logs, layout.run, layout.binaries, layout.environments] {
             try PrivateFile.makeFolder(folder)
@@ -21,7 +20,9 @@ struct InstanceSetup {
             guard nodes >= record.nodes.count else {
                 throw CommandError(
                     "--nodes \(nodes) would remove nodes: the instance has \(record.nodes.count)",
-                    remedy: "run 'outrigger down' first, or give at least \(record.nodes.count)", exitStatus: 2)
+                    remedy: "run 'outrigger down' first, or give at least \(record.nodes.count)",
+                    exitStatus: 2
+                )
             }
             record.nodes = (0..<nodes).map(InstanceRecord.nodeName)
         }
@@ -35,9 +36,14 @@ struct InstanceSetup {
     private func makeRecord() throws -> InstanceRecord {
         let id = String((0..<8).map { _ in "0123456789abcdef".randomElement() ?? "0" })
         return InstanceRecord(
-            network: try InstanceNetwork.choose(id: id), port: InstanceRecord.defaultPort,
-            nodes: [InstanceRecord.nodeName(0)], subscriptionId: Self.newGUID(), tenant: "adfs", clientId: Self.newGUID(),
-            clientSecret: Self.newSecret())
+            network: try InstanceNetwork.choose(id: id),
+            port: InstanceRecord.defaultPort,
+            nodes: [InstanceRecord.nodeName(0)],
+            subscriptionId: Self.newGUID(),
+            tenant: "adfs",
+            clientId: Self.newGUID(),
+            clientSecret: Self.newSecret()
+        )
     }
 
     private static func newGUID() -> String { UUID().uuidString.lowercased() }
@@ -60,7 +66,10 @@ struct InstanceSetup {
             guard from != to else { continue }
             guard FileManager.default.fileExists(atPath: from) else {
                 throw CommandError(
-                    "\(from) is missing", remedy: "build the whole product: swift build -c release", exitStatus: 1)
+                    "\(from) is missing",
+                    remedy: "build the whole product: swift build -c release",
+                    exitStatus: 1
+                )
             }
             let temporary = to + ".new"
             try? FileManager.default.removeItem(atPath: temporary)
@@ -78,25 +87,37 @@ struct InstanceSetup {
         let gateway = "\(record.network.gateway)"
         _ = try pair("kube-apiserver") {
             try PKI.serverCertificate(
-                authority: authority, commonName: "kube-apiserver",
+                authority: authority,
+                commonName: "kube-apiserver",
                 dnsNames: [
                     "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
                     "kubernetes.default.svc.cluster.local",
-                ], addresses: ["127.0.0.1", "::1", gateway, "\(record.network.firstServiceAddress)"])
+                ],
+                addresses: ["127.0.0.1", "::1", gateway, "\(record.network.firstServiceAddress)"]
+            )
         }
         _ = try pair("control-plane") {
             try PKI.serverCertificate(
-                authority: authority, commonName: "outrigger-control-plane", dnsNames: ["localhost"],
-                addresses: ["127.0.0.1", "::1", gateway])
+                authority: authority,
+                commonName: "outrigger-control-plane",
+                dnsNames: ["localhost"],
+                addresses: ["127.0.0.1", "::1", gateway]
+            )
         }
         _ = try pair("admin") {
             try PKI.clientCertificate(
-                authority: authority, commonName: "kubernetes-admin", organizations: ["system:masters"])
+                authority: authority,
+                commonName: "kubernetes-admin",
+                organizations: ["system:masters"]
+            )
         }
         for node in record.nodes {
             _ = try pair("node-" + node) {
                 try PKI.clientCertificate(
-                    authority: authority, commonName: "system:node:" + node, organizations: ["system:nodes"])
+                    authority: authority,
+                    commonName: "system:node:" + node,
+                    organizations: ["system:nodes"]
+                )
             }
         }
         for name in ["service-account", "tokens"] {
@@ -122,7 +143,8 @@ struct InstanceSetup {
         }
         return PKI.Pair(
             certificatePEM: try String(contentsOfFile: certificate, encoding: .utf8),
-            keyPEM: try String(contentsOfFile: key, encoding: .utf8))
+            keyPEM: try String(contentsOfFile: key, encoding: .utf8)
+        )
     }
 
     /// A pair that `prepare` has made.
@@ -136,17 +158,28 @@ struct InstanceSetup {
     private func writeClientFiles(_ record: InstanceRecord) throws {
         try PrivateFile.write(
             kubeconfig(server: record.kubernetesURL, user: "kubernetes-admin", pair: try requirePair("admin")),
-            to: layout.kubeconfig)
+            to: layout.kubeconfig
+        )
         for node in record.nodes {
             try PrivateFile.write(
                 kubeconfig(
-                    server: record.kubernetesURL, user: "system:node:" + node, pair: try requirePair("node-" + node)),
-                to: layout.nodeKubeconfig(node))
+                    server: record.kubernetesURL,
+                    user: "system:node:" + node,
+                    pair: try requirePair("node-" + node)
+                ),
+                to: layout.nodeKubeconfig(node)
+            )
         }
         let connection = ConnectionInfo(
-            url: record.publicURL, tenant: record.tenant, clientId: record.clientId, clientSecret: record.clientSecret,
-            subscriptionId: record.subscriptionId, resourceGroup: InstanceRecord.resourceGroup,
-            workspace: InstanceRecord.workspace, cluster: InstanceRecord.clusterName)
+            url: record.publicURL,
+            tenant: record.tenant,
+            clientId: record.clientId,
+            clientSecret: record.clientSecret,
+            subscriptionId: record.subscriptionId,
+            resourceGroup: InstanceRecord.resourceGroup,
+            workspace: InstanceRecord.workspace,
+            cluster: InstanceRecord.clusterName
+        )
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         try PrivateFile.write(try encoder.encode(connection), to: layout.connection)

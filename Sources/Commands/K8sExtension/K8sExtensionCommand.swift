@@ -5,11 +5,14 @@ internal import KubeCore
 /// `az k8s-extension`, with its flags.
 struct K8sExtension: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "k8s-extension", abstract: "Installs and manages the extension of a cluster.",
-        subcommands: [Create.self, Show.self, List.self, Update.self, Delete.self])
+        commandName: "k8s-extension",
+        abstract: "Installs and manages the extension of a cluster.",
+        subcommands: [Create.self, Show.self, List.self, Update.self, Delete.self]
+    )
 
     static let columns = [
-        Column("NAME") { $0["name"]?.stringValue ?? "" }, Column("TYPE", "extensionType"), Column("VERSION", "currentVersion"),
+        Column("NAME") { $0["name"]?.stringValue ?? "" }, Column("TYPE", "extensionType"),
+        Column("VERSION", "currentVersion"),
         Column("STATE", "provisioningState"),
     ]
 
@@ -45,14 +48,20 @@ struct ClusterOptions: ParsableArguments {
             return known
         }
         throw CommandError(
-            "--cluster-type \(clusterType): unknown cluster type", remedy: "use connectedClusters or managedClusters",
-            exitStatus: 2)
+            "--cluster-type \(clusterType): unknown cluster type",
+            remedy: "use connectedClusters or managedClusters",
+            exitStatus: 2
+        )
     }
 
     func withSession<T>(_ body: (ARMSession, String) async throws -> T) async throws -> T {
         let type = try validatedType()
         let session = try await ARMSession.open(
-            instance.layout, resourceGroup: resourceGroup, workspace: nil, subscription: nil)
+            instance.layout,
+            resourceGroup: resourceGroup,
+            workspace: nil,
+            subscription: nil
+        )
         do {
             let collection =
                 session.clusterID(type: type, resourceGroup: resourceGroup, name: clusterName)
@@ -70,33 +79,45 @@ struct ClusterOptions: ParsableArguments {
 /// Settings of `create` and `update`.
 struct SettingsOptions: ParsableArguments {
     @Option(
-        name: [.customLong("configuration-settings"), .customLong("config")], parsing: .upToNextOption,
-        help: "KEY=VALUE settings; repeatable.")
+        name: [.customLong("configuration-settings"), .customLong("config")],
+        parsing: .upToNextOption,
+        help: "KEY=VALUE settings; repeatable."
+    )
     var settings: [String] = []
 
     @Option(
-        name: [.customLong("configuration-protected-settings"), .customLong("config-protected")], parsing: .upToNextOption,
-        help: "KEY=VALUE settings that are never shown again; repeatable.")
+        name: [.customLong("configuration-protected-settings"), .customLong("config-protected")],
+        parsing: .upToNextOption,
+        help: "KEY=VALUE settings that are never shown again; repeatable."
+    )
     var protectedSettings: [String] = []
 
     @Option(
-        name: [.customLong("config-settings-file"), .customLong("config-file")], help: "JSON file with settings.")
+        name: [.customLong("config-settings-file"), .customLong("config-file")],
+        help: "JSON file with settings."
+    )
     var settingsFile: String?
 
     @Option(
         name: [.customLong("config-protected-settings-file"), .customLong("config-protected-file")],
-        help: "JSON file with protected settings.")
+        help: "JSON file with protected settings."
+    )
     var protectedSettingsFile: String?
 
     func read() throws -> (plain: [String: String], protected: [String: String]) {
         let plain = try SettingsInput.read(settings, file: settingsFile, option: "--configuration-settings")
         let secret = try SettingsInput.read(
-            protectedSettings, file: protectedSettingsFile, option: "--configuration-protected-settings")
+            protectedSettings,
+            file: protectedSettingsFile,
+            option: "--configuration-protected-settings"
+        )
         let both = Set(plain.keys).intersection(secret.keys).sorted()
         guard both.isEmpty else {
             throw CommandError(
                 "settings \(both.joined(separator: ", ")) are given both plain and protected",
-                remedy: "give each once", exitStatus: 2)
+                remedy: "give each once",
+                exitStatus: 2
+            )
         }
         return try SettingsInput.readingPEMFiles(plain, secret)
     }
@@ -114,7 +135,11 @@ enum SettingsInput {
         var settings: [String: String] = [:]
         for pair in pairs {
             guard let equals = pair.firstIndex(of: "="), equals != pair.startIndex else {
-                throw CommandError("\(option) \(pair): not KEY=VALUE", remedy: "write for example enableTraining=True", exitStatus: 2)
+                throw CommandError(
+                    "\(option) \(pair): not KEY=VALUE",
+                    remedy: "write for example enableTraining=True",
+                    exitStatus: 2
+                )
             }
             settings[String(pair[..<equals])] = String(pair[pair.index(after: equals)...])
         }
@@ -139,21 +164,27 @@ enum SettingsInput {
             case .string(let text): text
             case .bool(let flag): flag ? "True" : "False"
             case .int, .double: value.text
-            default: throw CommandError("settings file \(file): values must be text, numbers or booleans", exitStatus: 2)
+            default:
+                throw CommandError("settings file \(file): values must be text, numbers or booleans", exitStatus: 2)
             }
         }
     }
 
     /// `sslCertPemFile` and `sslKeyPemFile` name local files; their contents travel base64-encoded and protected.
     static func readingPEMFiles(
-        _ plain: [String: String], _ secret: [String: String]
+        _ plain: [String: String],
+        _ secret: [String: String]
     ) throws -> (plain: [String: String], protected: [String: String]) {
         var plain = plain
         var secret = secret
         for (key, sent) in [("sslCertPemFile", "scoringFe.sslCert"), ("sslKeyPemFile", "scoringFe.sslKey")] {
             guard let path = secret.removeValue(forKey: key) ?? plain.removeValue(forKey: key) else { continue }
             guard let data = FileManager.default.contents(atPath: path) else {
-                throw CommandError("\(key)=\(path): the file cannot be read", remedy: "give the path of a PEM file", exitStatus: 2)
+                throw CommandError(
+                    "\(key)=\(path): the file cannot be read",
+                    remedy: "give the path of a PEM file",
+                    exitStatus: 2
+                )
             }
             secret[sent] = data.base64EncodedString()
         }
@@ -171,7 +202,8 @@ extension K8sExtension {
                     --config enableTraining=True enableInference=True inferenceRouterServiceType=LoadBalancer \\
                     allowInsecureConnections=True --cluster-type connectedClusters --cluster-name local \\
                     --resource-group local --scope cluster
-                """)
+                """
+        )
         @OptionGroup var cluster: ClusterOptions
         @OptionGroup var settings: SettingsOptions
         @OptionGroup var output: OutputOptions
@@ -182,20 +214,26 @@ extension K8sExtension {
         @Option(help: "Stable or another train.") var releaseTrain: String?
         @Option(help: "Version; only with --auto-upgrade-minor-version false.") var version: String?
         @Option(
-            name: [.customLong("auto-upgrade-minor-version"), .customLong("auto-upgrade")], help: "true or false.")
+            name: [.customLong("auto-upgrade-minor-version"), .customLong("auto-upgrade")],
+            help: "true or false."
+        )
         var autoUpgradeMinorVersion: Bool = true
         @Flag(help: "Do not wait for the end.") var noWait = false
 
         func run() async throws {
             if scope.lowercased() != "cluster" {
                 throw CommandError(
-                    "--scope \(scope): this extension is installed for a whole cluster", remedy: "use --scope cluster",
-                    exitStatus: 2)
+                    "--scope \(scope): this extension is installed for a whole cluster",
+                    remedy: "use --scope cluster",
+                    exitStatus: 2
+                )
             }
             if version != nil, autoUpgradeMinorVersion {
                 throw CommandError(
-                    "--version needs --auto-upgrade-minor-version false", remedy: "add it, or leave --version out",
-                    exitStatus: 2)
+                    "--version needs --auto-upgrade-minor-version false",
+                    remedy: "add it, or leave --version out",
+                    exitStatus: 2
+                )
             }
             if let releaseNamespace, releaseNamespace != "azureml" {
                 Message.warning("--release-namespace \(releaseNamespace) is ignored: it is always azureml")
@@ -203,7 +241,8 @@ extension K8sExtension {
             let (plain, secret) = try settings.read()
             var properties: [String: JSON] = [
                 "extensionType": .string(extensionType), "autoUpgradeMinorVersion": .bool(autoUpgradeMinorVersion),
-                "releaseTrain": .string(releaseTrain ?? "Stable"), "scope": ["cluster": ["releaseNamespace": "azureml"]],
+                "releaseTrain": .string(releaseTrain ?? "Stable"),
+                "scope": ["cluster": ["releaseNamespace": "azureml"]],
                 "configurationSettings": JSON(plain), "configurationProtectedSettings": JSON(secret),
             ]
             if let version { properties["version"] = .string(version) }
@@ -216,7 +255,9 @@ extension K8sExtension {
     }
 
     struct Show: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Shows the extension with the state of its components.")
+        static let configuration = CommandConfiguration(
+            abstract: "Shows the extension with the state of its components."
+        )
         @OptionGroup var cluster: ClusterOptions
         @OptionGroup var output: OutputOptions
         @Option(name: [.short, .long], help: "Name of the extension.") var name: String
@@ -248,7 +289,9 @@ extension K8sExtension {
         @Option(name: [.short, .long], help: "Name of the extension.") var name: String
         @Option(help: "Version; only with --auto-upgrade-minor-version false.") var version: String?
         @Option(
-            name: [.customLong("auto-upgrade-minor-version"), .customLong("auto-upgrade")], help: "true or false.")
+            name: [.customLong("auto-upgrade-minor-version"), .customLong("auto-upgrade")],
+            help: "true or false."
+        )
         var autoUpgradeMinorVersion: Bool?
         @Option(help: "Stable or another train.") var releaseTrain: String?
         @Flag(name: [.short, .long], help: "Do not ask.") var yes = false
@@ -286,13 +329,18 @@ extension K8sExtension {
                     return Message.warning("extension \(name) does not exist on \(cluster.clusterName)")
                 }
                 try await session.delete(
-                    collection + "/" + name, query: force ? ["forceDelete": "true"] : [:], waits: !noWait)
+                    collection + "/" + name,
+                    query: force ? ["forceDelete": "true"] : [:],
+                    waits: !noWait
+                )
             }
         }
     }
 }
 
-/// Which running work a change of settings disturbs. Source: azureml-extension's prompts on update.
+/// Which running work a change of settings disturbs.
+///
+/// Source: azureml-extension's prompts on update.
 enum UpdateEffects {
     static func question(_ settings: [String: String]) -> String? {
         var affected: Set<String> = []
@@ -301,7 +349,8 @@ enum UpdateEffects {
             switch key.lowercased() {
             case "enabletraining" where isOff: affected.insert("jobs")
             case "enableinference" where isOff: affected.insert("online endpoints and deployments")
-            case "installnvidiadeviceplugin" where isOff: affected.formUnion(["jobs", "online endpoints and deployments"])
+            case "installnvidiadeviceplugin" where isOff:
+                affected.formUnion(["jobs", "online endpoints and deployments"])
             case "allowinsecureconnections", "inferencerouterservicetype", "internalloadbalancerprovider", "sslcname":
                 affected.insert("online endpoints and deployments")
             case let key where key.contains("nodeselector"):

@@ -21,7 +21,10 @@ struct Daemons: Sendable {
         let binary = layout.binaries + "/outrigger"
         _ = try server.start([binary, "daemon", "server", "--data-dir", layout.root])
         let config = try KubeConfig(yaml: try String(contentsOfFile: layout.kubeconfig, encoding: .utf8))
-        let api = try HTTPResourceAPI(configuration: config, logger: Logger(label: "up") { _ in SwiftLogNoOpLogHandler() })
+        let api = try HTTPResourceAPI(
+            configuration: config,
+            logger: Logger(label: "up") { _ in SwiftLogNoOpLogHandler() }
+        )
         do {
             try await wait("the Kubernetes API", for: server) {
                 _ = try await api.list(.nodes)
@@ -48,7 +51,9 @@ struct Daemons: Sendable {
 
     /// Asks every 10 ms for at most 60 s; a daemon that ended meanwhile is reported with the end of its log.
     private func wait(
-        _ what: String, for daemon: DaemonProcess, until isReady: () async throws -> Bool
+        _ what: String,
+        for daemon: DaemonProcess,
+        until isReady: () async throws -> Bool
     ) async throws {
         let deadline = ContinuousClock.now + .seconds(60)
         var lastError = ""
@@ -60,14 +65,18 @@ struct Daemons: Sendable {
             }
             guard daemon.pid != nil else {
                 throw CommandError(
-                    "the \(daemon.name) daemon ended while starting", cause: daemon.logTail(),
-                    remedy: "see \(daemon.logFile)")
+                    "the \(daemon.name) daemon ended while starting",
+                    cause: daemon.logTail(),
+                    remedy: "see \(daemon.logFile)"
+                )
             }
             try await Task.sleep(for: .milliseconds(10))
         }
         throw CommandError(
-            "\(what) did not become ready within 60 s", cause: lastError.isEmpty ? daemon.logTail() : lastError,
-            remedy: "see \(daemon.logFile)")
+            "\(what) did not become ready within 60 s",
+            cause: lastError.isEmpty ? daemon.logTail() : lastError,
+            remedy: "see \(daemon.logFile)"
+        )
     }
 
     /// Stops the daemons; pods go on.

@@ -10,7 +10,8 @@ struct Down: AsyncParsableCommand {
             EXAMPLES
               outrigger down
               outrigger down --keep-data      # 'outrigger up' finds jobs, models and endpoints again
-            """)
+            """
+    )
 
     @OptionGroup var instance: InstanceOptions
 
@@ -18,16 +19,23 @@ struct Down: AsyncParsableCommand {
 
     func run() async throws {
         let layout = instance.layout
-        guard FileManager.default.fileExists(atPath: layout.root) else { return print("nothing to stop in \(layout.root)") }
+        guard FileManager.default.fileExists(atPath: layout.root) else {
+            return print("nothing to stop in \(layout.root)")
+        }
         guard let record = try InstanceRecord.load(layout) else {
             throw CommandError(
                 "\(layout.root) is no data folder of an instance: it has no instance.json",
-                remedy: "name the right folder with --data-dir", exitStatus: 3)
+                remedy: "name the right folder with --data-dir",
+                exitStatus: 3
+            )
         }
         try await Daemons(layout: layout).stop(record)
         try await NodeAgent.removeEverything(
-            dataDirectory: layout.root, instanceName: record.network.id,
-            runcPath: HostCheck.find("runc") ?? "/usr/sbin/runc", logger: Logger(label: "down"))
+            dataDirectory: layout.root,
+            instanceName: record.network.id,
+            runcPath: HostCheck.find("runc") ?? "/usr/sbin/runc",
+            logger: Logger(label: "down")
+        )
         try await record.network.remove()
         if keepData {
             for folder in [layout.run, layout.binaries] { try? FileManager.default.removeItem(atPath: folder) }

@@ -24,10 +24,17 @@ struct NodeDaemon: AsyncParsableCommand {
             throw CommandError("the instance has no node \(nodeName)", exitStatus: 3)
         }
         let config = try KubeConfig(yaml: try String(contentsOfFile: layout.nodeKubeconfig(nodeName), encoding: .utf8))
-        let api = try HTTPResourceAPI(configuration: config, userAgent: "outrigger-node/" + Product.version, logger: logger)
+        let api = try HTTPResourceAPI(
+            configuration: config,
+            userAgent: "outrigger-node/" + Product.version,
+            logger: logger
+        )
         let network = try BridgePodNetwork(
-            network: record.network, nodeIndex: index, stateFolder: layout.root + "/nodes/" + nodeName + "/network",
-            logger: logger)
+            network: record.network,
+            nodeIndex: index,
+            stateFolder: layout.root + "/nodes/" + nodeName + "/network",
+            logger: logger
+        )
         var settings = NodeSettings.configuration(layout: layout, record: record, node: nodeName)
         settings.podCIDR = "\(try record.network.nodeRange(index))"
         let agent = try NodeAgent(configuration: settings, api: api, network: network, logger: logger)

@@ -5,8 +5,11 @@ internal import NodeAgent
 enum NodeSettings {
     static func configuration(layout: InstanceLayout, record: InstanceRecord, node: String) -> NodeAgentConfiguration {
         var configuration = NodeAgentConfiguration(
-            dataDirectory: layout.root, instanceName: record.network.id, nodeName: node,
-            hostIP: "\(record.network.gateway)")
+            dataDirectory: layout.root,
+            instanceName: record.network.id,
+            nodeName: node,
+            hostIP: "\(record.network.gateway)"
+        )
         configuration.kubernetesServiceHost = "\(record.network.firstServiceAddress)"
         configuration.kubernetesServicePort = 443
         configuration.clusterDNS = "\(record.network.gateway)"

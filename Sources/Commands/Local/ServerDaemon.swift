@@ -15,8 +15,11 @@ internal import UnixSignals
 
 struct Daemon: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "daemon", abstract: "Runs a part of an instance; 'outrigger up' starts them.", shouldDisplay: false,
-        subcommands: [ServerDaemon.self, NodeDaemon.self])
+        commandName: "daemon",
+        abstract: "Runs a part of an instance; 'outrigger up' starts them.",
+        shouldDisplay: false,
+        subcommands: [ServerDaemon.self, NodeDaemon.self]
+    )
 }
 
 /// Kubernetes API, controllers, scheduler, service network, control plane and extension agents of one instance.
@@ -34,29 +37,45 @@ struct ServerDaemon: AsyncParsableCommand {
         try await record.network.ensure()
 
         let kubernetes = try await KubeServer(
-            configuration: try kubernetesConfiguration(layout, record), logger: Logger(label: "kubernetes"))
+            configuration: try kubernetesConfiguration(layout, record),
+            logger: Logger(label: "kubernetes")
+        )
         let api = kubernetes.api
         let registry = kubernetes.registry
         let controllers = KubeControllers(
-            api: api, logger: Logger(label: "controllers"),
+            api: api,
+            logger: Logger(label: "controllers"),
             configuration: .init(
                 rootCAPEM: try String(contentsOfFile: layout.certificateAuthority, encoding: .utf8),
-                volumeFolder: layout.root + "/volumes"),
+                volumeFolder: layout.root + "/volumes"
+            ),
             kinds: {
                 registry.kinds.filter { $0.verbs.contains("list") && $0.verbs.contains("delete") }.map(\.type)
-            })
+            }
+        )
         let scheduler = DefaultScheduler(
-            api: api, logger: Logger(label: "scheduler"), pods: controllers.pods, nodes: controllers.nodes)
+            api: api,
+            logger: Logger(label: "scheduler"),
+            pods: controllers.pods,
+            nodes: controllers.nodes
+        )
         let network = ServiceNetwork(api: api, network: record.network, logger: Logger(label: "network"))
         let controlPlane = try await ControlPlane(
-            configuration: try controlPlaneConfiguration(layout, record, api), logger: Logger(label: "control-plane"))
+            configuration: try controlPlaneConfiguration(layout, record, api),
+            logger: Logger(label: "control-plane")
+        )
         let profile = try clusterProfile(layout, record)
         let agents = ["connectedClusters", "managedClusters"].map { type in
             ExtensionAgent(
                 link: controlPlane.link(
-                    clusterType: type, resourceGroup: InstanceRecord.resourceGroup,
-                    clusterName: InstanceRecord.clusterName), api: api, profile: profile,
-                logger: Logger(label: "extension-agent"))
+                    clusterType: type,
+                    resourceGroup: InstanceRecord.resourceGroup,
+                    clusterName: InstanceRecord.clusterName
+                ),
+                api: api,
+                profile: profile,
+                logger: Logger(label: "extension-agent")
+            )
         }
         var services: [any Service] = [kubernetes]
         services += controllers.services
@@ -65,47 +84,70 @@ struct ServerDaemon: AsyncParsableCommand {
         services.append(controlPlane)
         services += agents
         let group = ServiceGroup(
-            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+            services: services,
+            gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: logger
+        )
         try await group.run()
     }
 
     private func kubernetesConfiguration(
-        _ layout: InstanceLayout, _ record: InstanceRecord
+        _ layout: InstanceLayout,
+        _ record: InstanceRecord
     ) throws -> KubeServerConfiguration {
         let setup = InstanceSetup(layout: layout)
         let pair = try setup.requirePair("kube-apiserver")
         let gateway = "\(record.network.gateway)"
         var configuration = KubeServerConfiguration(
             addresses: [
-                .init(host: "127.0.0.1", port: record.kubernetesPort), .init(host: gateway, port: record.kubernetesPort),
-            ], certificatePEM: pair.certificatePEM, keyPEM: pair.keyPEM,
+                .init(host: "127.0.0.1", port: record.kubernetesPort),
+                .init(host: gateway, port: record.kubernetesPort),
+            ],
+            certificatePEM: pair.certificatePEM,
+            keyPEM: pair.keyPEM,
             clientAuthorityPEM: try String(contentsOfFile: layout.certificateAuthority, encoding: .utf8),
             serviceAccountKeyPEM: try String(contentsOfFile: layout.pki + "/service-account.key", encoding: .utf8),
-            databasePath: layout.database, agentSocketPath: { layout.nodeSocket($0) })
+            databasePath: layout.database,
+            agentSocketPath: { layout.nodeSocket($0) }
+        )
         configuration.serviceRange = "\(record.network.serviceCIDR)"
         configuration.advertised = .init(host: gateway, port: record.kubernetesPort)
         return configuration
     }
 
     private func controlPlaneConfiguration(
-        _ layout: InstanceLayout, _ record: InstanceRecord, _ api: any ResourceAPI
+        _ layout: InstanceLayout,
+        _ record: InstanceRecord,
+        _ api: any ResourceAPI
     ) throws -> ControlPlaneConfiguration {
         let pair = try InstanceSetup(layout: layout).requirePair("control-plane")
         let connection = try JSONDecoder().decode(
-            ConnectionInfo.self, from: try Data(contentsOf: URL(fileURLWithPath: layout.connection)))
+            ConnectionInfo.self,
+            from: try Data(contentsOf: URL(fileURLWithPath: layout.connection))
+        )
         return ControlPlaneConfiguration(
             dataDirectory: layout.root,
             listen: [
-                .init(host: "127.0.0.1", port: record.port), .init(host: "\(record.network.gateway)", port: record.port),
-            ], certificateChainPEM: pair.certificatePEM, privateKeyPEM: pair.keyPEM,
+                .init(host: "127.0.0.1", port: record.port),
+                .init(host: "\(record.network.gateway)", port: record.port),
+            ],
+            certificateChainPEM: pair.certificatePEM,
+            privateKeyPEM: pair.keyPEM,
             caPEM: try String(contentsOfFile: layout.certificateAuthority, encoding: .utf8),
-            publicURL: record.publicURL, podURL: record.podURL, connection: connection,
+            publicURL: record.publicURL,
+            podURL: record.podURL,
+            connection: connection,
             signingKeyPEM: try String(contentsOfFile: layout.pki + "/tokens.key", encoding: .utf8),
             version: Product.version,
             clusters: [
                 ClusterTarget(
-                    name: InstanceRecord.clusterName, resourceGroup: InstanceRecord.resourceGroup, api: api)
-            ], validateExtension: Self.problems)
+                    name: InstanceRecord.clusterName,
+                    resourceGroup: InstanceRecord.resourceGroup,
+                    api: api
+                )
+            ],
+            validateExtension: Self.problems
+        )
     }
 
     /// What is wrong with an extension's settings, before anything is stored.
@@ -120,9 +162,12 @@ struct ServerDaemon: AsyncParsableCommand {
 
     private func clusterProfile(_ layout: InstanceLayout, _ record: InstanceRecord) throws -> ClusterProfile {
         ClusterProfile(
-            image: Product.image, version: Product.version, environmentCachePath: layout.environments,
+            image: Product.image,
+            version: Product.version,
+            environmentCachePath: layout.environments,
             controlPlaneURL: record.podURL,
             controlPlaneCA: try String(contentsOfFile: layout.certificateAuthority, encoding: .utf8),
-            extraCRDs: VolcanoCRDs.all)
+            extraCRDs: VolcanoCRDs.all
+        )
     }
 }

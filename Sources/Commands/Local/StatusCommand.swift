@@ -5,7 +5,8 @@ internal import KubeCore
 struct Status: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Shows whether an instance runs, and where.",
-        discussion: "The exit status is 0 when everything runs, 1 when something does not, 3 when there is no instance.")
+        discussion: "The exit status is 0 when everything runs, 1 when something does not, 3 when there is no instance."
+    )
 
     @OptionGroup var instance: InstanceOptions
     @OptionGroup var output: OutputOptions
@@ -36,13 +37,16 @@ struct Status: AsyncParsableCommand {
                 columns: [
                     Column("DAEMON", "name"), Column("STATE", "state"), Column("PID", "pid"),
                     Column("MEMORY KiB", "memoryKiB"), Column("LOG", "log"),
-                ])
+                ]
+            )
         } else {
             try output.output.write(
                 [
                     "controlPlane": .string(record.publicURL), "kubernetes": .string(record.kubernetesURL),
                     "dataDirectory": .string(layout.root), "daemons": .array(rows),
-                ], columns: [])
+                ],
+                columns: []
+            )
         }
         if all.contains(where: { $0.pid == nil }) { throw ExitCode(1) }
     }

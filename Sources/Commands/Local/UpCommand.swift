@@ -11,7 +11,8 @@ struct Up: AsyncParsableCommand {
 
             Prints 'ready' when the API answers. Without --detach it stays until interrupted and then stops the daemons; \
             pods and data stay until 'outrigger down'.
-            """)
+            """
+    )
 
     @OptionGroup var instance: InstanceOptions
 
@@ -33,7 +34,9 @@ struct Up: AsyncParsableCommand {
         if let record = try InstanceRecord.load(layout), let port, port != record.port, daemons.server.pid != nil {
             throw CommandError(
                 "the instance in \(layout.root) runs on port \(record.port) already",
-                remedy: "leave --port out, or run 'outrigger down --keep-data' first", exitStatus: 2)
+                remedy: "leave --port out, or run 'outrigger down --keep-data' first",
+                exitStatus: 2
+            )
         }
         let record = try InstanceSetup(layout: layout).prepare(port: port, nodes: nodes)
         try await daemons.start(record)
@@ -51,16 +54,20 @@ enum HostCheck {
     static func require() throws {
         var missing: [String] = []
         if getuid() != 0 { missing.append("root (run with sudo)") }
-        for (program, package) in [("runc", "runc"), ("nft", "nftables"), ("ip", "iproute2")] where find(program) == nil {
+        for (program, package) in [("runc", "runc"), ("nft", "nftables"), ("ip", "iproute2")] where find(program) == nil
+        {
             missing.append("\(program) (apt-get install \(package))")
         }
-        if !FileManager.default.fileExists(atPath: "/sys/fs/cgroup") { missing.append("control groups at /sys/fs/cgroup") }
+        if !FileManager.default.fileExists(atPath: "/sys/fs/cgroup") {
+            missing.append("control groups at /sys/fs/cgroup")
+        }
         let fileSystems = (try? String(contentsOfFile: "/proc/filesystems", encoding: .utf8)) ?? ""
         if !fileSystems.contains("overlay") { missing.append("overlayfs (modprobe overlay)") }
         guard missing.isEmpty else {
             throw CommandError(
                 "this machine cannot run pods: missing \(missing.joined(separator: ", "))",
-                remedy: "install what is named and try again")
+                remedy: "install what is named and try again"
+            )
         }
     }
 

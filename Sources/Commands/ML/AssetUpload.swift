@@ -21,7 +21,9 @@ struct AssetUpload {
         }
         let version = try await version(asset.version, collection: collection, name: asset.name)
         return try await session.put(
-            session.workspaceID + "/\(collection)/\(asset.name)/versions/\(version)", asset.body(uri: uri))
+            session.workspaceID + "/\(collection)/\(asset.name)/versions/\(version)",
+            asset.body(uri: uri)
+        )
     }
 
     private static func uri(_ reference: AssetReference) throws -> String {
@@ -50,14 +52,19 @@ struct AssetUpload {
     private static let anonymousEnvironment = "CliV2AnonymousEnvironment"
 
     private func put(
-        _ environment: EnvironmentYAML, name: String, version: String, isAnonymous: Bool
+        _ environment: EnvironmentYAML,
+        name: String,
+        version: String,
+        isAnonymous: Bool
     ) async throws -> JSON {
         var buildURI: String?
         if let path = environment.buildPath { buildURI = try await session.upload(path) }
         var properties = environment.properties(buildURI: buildURI)
         if isAnonymous { properties["isAnonymous"] = true }
         return try await session.put(
-            session.workspaceID + "/environments/\(name)/versions/\(version)", ["properties": properties])
+            session.workspaceID + "/environments/\(name)/versions/\(version)",
+            ["properties": properties]
+        )
     }
 
     /// ARM id of a job's or deployment's environment; what is written out is registered under its content hash.
@@ -68,7 +75,11 @@ struct AssetUpload {
             let digest = SHA256.hash(data: Data(environment.properties().bytes))
             let version = digest.map { String(format: "%02x", $0) }.joined()
             let resource = try await put(
-                environment, name: Self.anonymousEnvironment, version: version, isAnonymous: true)
+                environment,
+                name: Self.anonymousEnvironment,
+                version: version,
+                isAnonymous: true
+            )
             return try requireID(resource)
         }
     }
@@ -113,14 +124,20 @@ struct AssetUpload {
             return session.workspaceID + "/\(collection)/\(name)/versions/\(version)"
         case .label(let name, let label):
             return try requireID(
-                try await AssetQueries.show(session, collection: collection, name: name, version: nil, label: label))
+                try await AssetQueries.show(session, collection: collection, name: name, version: nil, label: label)
+            )
         case .name(let name):
             throw CommandError(
-                "\(what) azureml:\(name) names no version", remedy: "write azureml:\(name):VERSION or azureml:\(name)@latest",
-                exitStatus: 2)
+                "\(what) azureml:\(name) names no version",
+                remedy: "write azureml:\(name):VERSION or azureml:\(name)@latest",
+                exitStatus: 2
+            )
         case .local(let path), .uri(let path):
             throw CommandError(
-                "\(what) \(path) is no registered asset", remedy: "write azureml:NAME:VERSION", exitStatus: 2)
+                "\(what) \(path) is no registered asset",
+                remedy: "write azureml:NAME:VERSION",
+                exitStatus: 2
+            )
         }
     }
 

@@ -4,8 +4,10 @@ internal import KubeCore
 
 struct ComputeCommands: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "compute", abstract: "Attaches clusters to a workspace.",
-        subcommands: [Attach.self, Show.self, List.self, Detach.self])
+        commandName: "compute",
+        abstract: "Attaches clusters to a workspace.",
+        subcommands: [Attach.self, Show.self, List.self, Detach.self]
+    )
 
     static let columns = [
         Column("NAME", "name"), Column("TYPE", "type"), Column("NAMESPACE", "namespace"),
@@ -22,7 +24,8 @@ struct ComputeCommands: AsyncParsableCommand {
 
                 ID is the cluster's resource id, as in 'outrigger k8s-extension show': \
                 /subscriptions/…/providers/Microsoft.Kubernetes/connectedClusters/local. The name alone will do.
-                """)
+                """
+        )
         @OptionGroup var workspace: WorkspaceOptions
         @OptionGroup var output: OutputOptions
         @Option(name: [.short, .long], help: "Name of the compute.") var name: String?
@@ -36,13 +39,19 @@ struct ComputeCommands: AsyncParsableCommand {
         func run() async throws {
             guard type.lowercased() == "kubernetes" else {
                 throw CommandError(
-                    "--type \(type): unknown compute type", remedy: "use --type Kubernetes", exitStatus: 2)
+                    "--type \(type): unknown compute type",
+                    remedy: "use --type Kubernetes",
+                    exitStatus: 2
+                )
             }
             let document = try file.map { try SpecDocument(file: $0) }
             let spec = try document.map { try ComputeYAML($0) }
             guard let name = name ?? spec?.name, let cluster = resourceId ?? spec?.resourceID else {
                 throw CommandError(
-                    "--name and --resource-id are required", remedy: "give both, or --file", exitStatus: 2)
+                    "--name and --resource-id are required",
+                    remedy: "give both, or --file",
+                    exitStatus: 2
+                )
             }
             let result = try await workspace.withSession { session in
                 let id = cluster.hasPrefix("/") ? cluster : session.clusterID(named: cluster)
@@ -94,7 +103,10 @@ struct ComputeCommands: AsyncParsableCommand {
             try Confirmation.ask("Detach compute \(name)?", isGiven: yes)
             try await workspace.withSession {
                 try await $0.delete(
-                    $0.workspaceID + "/computes/" + name, query: ["underlyingResourceAction": "Detach"], waits: !noWait)
+                    $0.workspaceID + "/computes/" + name,
+                    query: ["underlyingResourceAction": "Detach"],
+                    waits: !noWait
+                )
             }
         }
     }

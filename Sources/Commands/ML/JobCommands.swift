@@ -5,8 +5,10 @@ internal import KubeCore
 
 struct JobCommands: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "job", abstract: "Runs training jobs.",
-        subcommands: [Create.self, Show.self, List.self, Stream.self, Cancel.self, Download.self])
+        commandName: "job",
+        abstract: "Runs training jobs.",
+        subcommands: [Create.self, Show.self, List.self, Stream.self, Cancel.self, Download.self]
+    )
 
     static let columns = [
         Column("NAME", "name"), Column("STATUS", "status"), Column("EXPERIMENT", "experiment_name"),
@@ -22,7 +24,8 @@ struct JobCommands: AsyncParsableCommand {
                   outrigger ml job create -f train.yml --set inputs.gamma=0.01 --name try-2
 
                 With --stream the exit status is 0 only when the job completed.
-                """)
+                """
+        )
         @OptionGroup var workspace: WorkspaceOptions
         @OptionGroup var output: OutputOptions
         @Option(name: [.short, .long], help: "YAML file.") var file: String
@@ -45,9 +48,11 @@ struct JobCommands: AsyncParsableCommand {
                 if let code = job.code { codeID = try await upload.codeID(code) }
                 guard let environment = job.environment else { throw CommandError("environment is missing") }
                 let resolved = CommandJobYAML.Resolved(
-                    codeID: codeID, environmentID: try await upload.environmentID(environment),
+                    codeID: codeID,
+                    environmentID: try await upload.environmentID(environment),
                     computeID: job.compute.map { $0.hasPrefix("/") ? $0 : session.workspaceID + "/computes/" + $0 },
-                    inputURIs: uris)
+                    inputURIs: uris
+                )
                 let folder = (FileManager.default.currentDirectoryPath as NSString).lastPathComponent
                 let body = job.body(name: name, defaultExperiment: folder, resolved: resolved)
                 let created = try await session.put(session.workspaceID + "/jobs/" + name, body)
@@ -84,7 +89,9 @@ struct JobCommands: AsyncParsableCommand {
 
     struct Stream: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Shows a job's log until it ends.", discussion: "The exit status is 0 only when the job completed.")
+            abstract: "Shows a job's log until it ends.",
+            discussion: "The exit status is 0 only when the job completed."
+        )
         @OptionGroup var workspace: WorkspaceOptions
         @Option(name: [.short, .long], help: "Name.") var name: String
 
@@ -110,7 +117,8 @@ struct JobCommands: AsyncParsableCommand {
                 EXAMPLES
                   outrigger ml job download --name JOB --output-name held_back --download-path here
                   outrigger ml job download --name JOB --all
-                """)
+                """
+        )
         @OptionGroup var workspace: WorkspaceOptions
         @Option(name: [.short, .long], help: "Name.") var name: String
         @Option(help: "One named output (default: outputs and logs of the run).") var outputName: String?
@@ -124,14 +132,19 @@ struct JobCommands: AsyncParsableCommand {
                 if let outputName, outputs[outputName] == nil, outputName != "default" {
                     throw CommandError(
                         "job \(name) has no output \(outputName)",
-                        remedy: "use one of \(outputs.keys.sorted().joined(separator: ", "))", exitStatus: 3)
+                        remedy: "use one of \(outputs.keys.sorted().joined(separator: ", "))",
+                        exitStatus: 3
+                    )
                 }
                 if outputName == nil || outputName == "default" || all {
                     try await session.downloadArtifacts(run: name, to: downloadPath + "/artifacts")
                 }
                 for key in outputs.keys.sorted() where all || key == outputName {
                     try await session.downloadOutput(
-                        job: job, name: key, to: downloadPath + "/named-outputs/" + key)
+                        job: job,
+                        name: key,
+                        to: downloadPath + "/named-outputs/" + key
+                    )
                 }
             }
         }

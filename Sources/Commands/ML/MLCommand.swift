@@ -3,16 +3,21 @@ internal import KubeCore
 
 struct ML: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "ml", abstract: "Jobs, models, environments and endpoints of a workspace.",
+        commandName: "ml",
+        abstract: "Jobs, models, environments and endpoints of a workspace.",
         subcommands: [
             WorkspaceCommands.self, ComputeCommands.self, JobCommands.self, ModelCommands.self, DataCommands.self,
             EnvironmentCommands.self, OnlineEndpointCommands.self, OnlineDeploymentCommands.self,
-        ])
+        ]
+    )
 }
 
 struct WorkspaceCommands: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "workspace", abstract: "Shows workspaces.", subcommands: [Show.self, List.self])
+        commandName: "workspace",
+        abstract: "Shows workspaces.",
+        subcommands: [Show.self, List.self]
+    )
 
     static let columns = [Column("NAME", "name"), Column("LOCATION", "location"), Column("ID", "id")]
 
@@ -24,7 +29,9 @@ struct WorkspaceCommands: AsyncParsableCommand {
 
         func run() async throws {
             let value = try await workspace.withSession { session in
-                try await session.get(name.map { session.resourceGroupID + ARMSession.workspaceProvider + $0 } ?? session.workspaceID)
+                try await session.get(
+                    name.map { session.resourceGroupID + ARMSession.workspaceProvider + $0 } ?? session.workspaceID
+                )
             }
             try output.output.write(value, columns: WorkspaceCommands.columns)
         }

@@ -4,8 +4,10 @@ internal import KubeCore
 
 struct OnlineDeploymentCommands: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "online-deployment", abstract: "Models behind an endpoint.",
-        subcommands: [Create.self, Show.self, List.self, Update.self, Delete.self, GetLogs.self])
+        commandName: "online-deployment",
+        abstract: "Models behind an endpoint.",
+        subcommands: [Create.self, Show.self, List.self, Update.self, Delete.self, GetLogs.self]
+    )
 
     static let columns = [
         Column("NAME", "name"), Column("ENDPOINT", "endpoint_name"), Column("STATE", "provisioning_state"),
@@ -19,7 +21,9 @@ struct OnlineDeploymentCommands: AsyncParsableCommand {
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Deploys a model.",
-            discussion: "EXAMPLES\n  outrigger ml online-deployment create -f examples/digits/deployment.yml --all-traffic")
+            discussion:
+                "EXAMPLES\n  outrigger ml online-deployment create -f examples/digits/deployment.yml --all-traffic"
+        )
         @OptionGroup var workspace: WorkspaceOptions
         @OptionGroup var output: OutputOptions
         @Option(name: [.short, .long], help: "YAML file.") var file: String
@@ -36,7 +40,9 @@ struct OnlineDeploymentCommands: AsyncParsableCommand {
             if allTraffic && noWait {
                 throw CommandError(
                     "--all-traffic and --no-wait exclude each other: traffic moves when the deployment is ready",
-                    remedy: "leave one out", exitStatus: 2)
+                    remedy: "leave one out",
+                    exitStatus: 2
+                )
             }
             let deployment = spec
             let result = try await workspace.withSession { session in
@@ -58,7 +64,9 @@ struct OnlineDeploymentCommands: AsyncParsableCommand {
         guard try await session.find(OnlineEndpointCommands.path(session, deployment.endpointName)) != nil else {
             throw CommandError(
                 "endpoint \(deployment.endpointName) does not exist",
-                remedy: "create it first: outrigger ml online-endpoint create", exitStatus: 3)
+                remedy: "create it first: outrigger ml online-endpoint create",
+                exitStatus: 3
+            )
         }
         let upload = AssetUpload(session)
         var modelID: String?
@@ -70,7 +78,8 @@ struct OnlineDeploymentCommands: AsyncParsableCommand {
         return try await session.put(
             path(session, deployment.endpointName, deployment.name),
             deployment.body(location: "local", modelID: modelID, codeID: codeID, environmentID: environmentID),
-            waits: waits)
+            waits: waits
+        )
     }
 
     struct Update: AsyncParsableCommand {
@@ -134,12 +143,15 @@ struct OnlineDeploymentCommands: AsyncParsableCommand {
 
     struct GetLogs: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "get-logs", abstract: "Prints a deployment's container log.")
+            commandName: "get-logs",
+            abstract: "Prints a deployment's container log."
+        )
         @OptionGroup var workspace: WorkspaceOptions
         @Option(name: [.short, .long], help: "Name.") var name: String
         @Option(name: [.customShort("e"), .long], help: "Endpoint.") var endpointName: String
         @Option(name: [.short, .long], help: "Last lines.") var lines: Int = 50
-        @Option(name: [.short, .long], help: "inference-server or storage-initializer.") var container: String = "inference-server"
+        @Option(name: [.short, .long], help: "inference-server or storage-initializer.") var container: String =
+            "inference-server"
 
         func run() async throws {
             var body: JSON = ["tail": JSON(lines)]

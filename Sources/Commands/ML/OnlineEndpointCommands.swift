@@ -5,11 +5,13 @@ internal import KubeCore
 
 struct OnlineEndpointCommands: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "online-endpoint", abstract: "Endpoints that answer scoring requests.",
+        commandName: "online-endpoint",
+        abstract: "Endpoints that answer scoring requests.",
         subcommands: [
             Create.self, Show.self, List.self, Update.self, Delete.self, Invoke.self, GetCredentials.self,
             RegenerateKeys.self,
-        ])
+        ]
+    )
 
     static let columns = [
         Column("NAME", "name"), Column("STATE", "provisioning_state"), Column("AUTH", "auth_mode"),
@@ -23,7 +25,8 @@ struct OnlineEndpointCommands: AsyncParsableCommand {
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Makes an endpoint.",
-            discussion: "EXAMPLES\n  outrigger ml online-endpoint create --file examples/digits/endpoint.yml")
+            discussion: "EXAMPLES\n  outrigger ml online-endpoint create --file examples/digits/endpoint.yml"
+        )
         @OptionGroup var workspace: WorkspaceOptions
         @OptionGroup var output: OutputOptions
         @Option(name: [.short, .long], help: "YAML file.") var file: String
@@ -40,7 +43,10 @@ struct OnlineEndpointCommands: AsyncParsableCommand {
                     endpoint.compute.hasPrefix("/")
                     ? endpoint.compute : session.workspaceID + "/computes/" + endpoint.compute
                 return try await session.put(
-                    path(session, endpoint.name), endpoint.body(location: "local", computeID: compute), waits: !noWait)
+                    path(session, endpoint.name),
+                    endpoint.body(location: "local", computeID: compute),
+                    waits: !noWait
+                )
             }
             try output.output.write(Views.endpoint(result), columns: OnlineEndpointCommands.columns)
         }
@@ -72,7 +78,8 @@ struct OnlineEndpointCommands: AsyncParsableCommand {
     struct Update: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Changes an endpoint, its traffic above all.",
-            discussion: "EXAMPLES\n  outrigger ml online-endpoint update --name digits --traffic \"blue=90 green=10\"")
+            discussion: "EXAMPLES\n  outrigger ml online-endpoint update --name digits --traffic \"blue=90 green=10\""
+        )
         @OptionGroup var workspace: WorkspaceOptions
         @OptionGroup var output: OutputOptions
         @Option(name: [.short, .long], help: "Name.") var name: String
@@ -113,11 +120,13 @@ struct OnlineEndpointCommands: AsyncParsableCommand {
                 EXAMPLES
                   outrigger ml online-endpoint invoke --name digits --request-file request.json
                   outrigger ml online-endpoint invoke -n digits -r request.json --deployment-name green
-                """)
+                """
+        )
         @OptionGroup var workspace: WorkspaceOptions
         @Option(name: [.short, .long], help: "Name.") var name: String
         @Option(name: [.short, .long], help: "JSON file with the request's body.") var requestFile: String
-        @Option(name: [.customShort("d"), .long], help: "Deployment, whatever the traffic says.") var deploymentName: String?
+        @Option(name: [.customShort("d"), .long], help: "Deployment, whatever the traffic says.") var deploymentName:
+            String?
 
         func run() async throws {
             guard let request = FileManager.default.contents(atPath: requestFile) else {
@@ -129,7 +138,8 @@ struct OnlineEndpointCommands: AsyncParsableCommand {
                     throw CommandError(
                         "endpoint \(name) has no scoring URI yet",
                         cause: endpoint["properties"]?["provisioningState"]?.stringValue,
-                        remedy: "wait until 'outrigger ml online-endpoint show --name \(name)' says Succeeded")
+                        remedy: "wait until 'outrigger ml online-endpoint show --name \(name)' says Succeeded"
+                    )
                 }
                 if let deploymentName {
                     guard try await session.find(path(session, name) + "/deployments/" + deploymentName) != nil else {
@@ -138,7 +148,11 @@ struct OnlineEndpointCommands: AsyncParsableCommand {
                 }
                 let keys = try await session.post(path(session, name) + "/listKeys")
                 return try await session.score(
-                    uri: uri, key: keys["primaryKey"]?.stringValue ?? "", body: request, deployment: deploymentName)
+                    uri: uri,
+                    key: keys["primaryKey"]?.stringValue ?? "",
+                    body: request,
+                    deployment: deploymentName
+                )
             }
             FileHandle.standardOutput.write(answer + Data("\n".utf8))
         }
@@ -146,7 +160,9 @@ struct OnlineEndpointCommands: AsyncParsableCommand {
 
     struct GetCredentials: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "get-credentials", abstract: "Prints an endpoint's keys.")
+            commandName: "get-credentials",
+            abstract: "Prints an endpoint's keys."
+        )
         @OptionGroup var workspace: WorkspaceOptions
         @OptionGroup var output: OutputOptions
         @Option(name: [.short, .long], help: "Name.") var name: String
@@ -154,20 +170,28 @@ struct OnlineEndpointCommands: AsyncParsableCommand {
         func run() async throws {
             let keys = try await workspace.withSession { try await $0.post(path($0, name) + "/listKeys") }
             try output.output.write(
-                keys, columns: [Column("PRIMARY KEY", "primaryKey"), Column("SECONDARY KEY", "secondaryKey")])
+                keys,
+                columns: [Column("PRIMARY KEY", "primaryKey"), Column("SECONDARY KEY", "secondaryKey")]
+            )
         }
     }
 
     struct RegenerateKeys: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "regenerate-keys", abstract: "Replaces one of an endpoint's keys.")
+            commandName: "regenerate-keys",
+            abstract: "Replaces one of an endpoint's keys."
+        )
         @OptionGroup var workspace: WorkspaceOptions
         @Option(name: [.short, .long], help: "Name.") var name: String
         @Option(help: "primary or secondary.") var keyType: String = "primary"
 
         func run() async throws {
             guard ["primary", "secondary"].contains(keyType.lowercased()) else {
-                throw CommandError("--key-type \(keyType): unknown key", remedy: "use primary or secondary", exitStatus: 2)
+                throw CommandError(
+                    "--key-type \(keyType): unknown key",
+                    remedy: "use primary or secondary",
+                    exitStatus: 2
+                )
             }
             let body: JSON = ["keyType": .string(keyType.lowercased().capitalized)]
             _ = try await workspace.withSession { try await $0.post(path($0, name) + "/regenerateKeys", body) }
@@ -183,7 +207,10 @@ enum Traffic {
             let parts = pair.split(separator: "=", maxSplits: 1).map(String.init)
             guard parts.count == 2, let percent = Int(parts[1]), (0...100).contains(percent) else {
                 throw CommandError(
-                    "--traffic \(pair): not a share", remedy: "write DEPLOYMENT=PERCENT with 0 to 100", exitStatus: 2)
+                    "--traffic \(pair): not a share",
+                    remedy: "write DEPLOYMENT=PERCENT with 0 to 100",
+                    exitStatus: 2
+                )
             }
             shares[parts[0]] = percent
         }

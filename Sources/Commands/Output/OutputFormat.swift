@@ -48,7 +48,11 @@ extension OutputFormat {
         func node(_ value: JSON) -> Node {
             switch value {
             case .object(let members):
-                return Node(members.sorted { $0.key < $1.key }.map { (Node($0.key), node($0.value)) }, .implicit, .block)
+                return Node(
+                    members.sorted { $0.key < $1.key }.map { (Node($0.key), node($0.value)) },
+                    .implicit,
+                    .block
+                )
             case .array(let elements): return Node(elements.map(node), .implicit, .block)
             case .string(let text):
                 let isAmbiguous = text.isEmpty || Double(text) != nil || ["true", "false", "null", "~"].contains(text)

@@ -1,6 +1,8 @@
 internal import KubeCore
 
-/// How ARM resources are shown: the reference CLI's names, without what nobody reads. Pure.
+/// How ARM resources are shown: the reference CLI's names, without what nobody reads.
+///
+/// Pure.
 enum Views {
     static func job(_ resource: JSON) -> JSON {
         let properties = resource["properties"] ?? [:]
@@ -92,10 +94,12 @@ enum Views {
     }
 
     static func compact(_ members: [String: JSON?]) -> JSON {
-        .object(members.compactMapValues { value in
-            guard let value = value, !value.isNull else { return nil }
-            return value
-        })
+        .object(
+            members.compactMapValues { value in
+                guard let value = value, !value.isNull else { return nil }
+                return value
+            }
+        )
     }
 
     static func lastComponent(_ id: String) -> String { id.split(separator: "/").last.map(String.init) ?? id }

@@ -1,7 +1,9 @@
 package import KubeCore
 internal import Crypto
 
-/// Builds the parts of a pod that bring our binary, the user's files and the Python environment into place. Pure.
+/// Builds the parts of a pod that bring our binary, the user's files and the Python environment into place.
+///
+/// Pure.
 ///
 /// Every pod of a job or deployment has the same shape on every cluster: an init container of our image that copies the binary
 /// and downloads files, an init container of the user's image that prepares the Python environment (only with a conda file;
@@ -29,7 +31,11 @@ package struct DeliveryPlan: Sendable {
     package var configMapName: String
 
     package init(
-        cluster: Cluster, environment: EnvironmentSpec, manifest: DeliveryManifest, caPEM: String, tokenSecret: String,
+        cluster: Cluster,
+        environment: EnvironmentSpec,
+        manifest: DeliveryManifest,
+        caPEM: String,
+        tokenSecret: String,
         configMapName: String
     ) {
         self.cluster = cluster

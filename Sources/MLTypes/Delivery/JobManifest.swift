@@ -1,4 +1,6 @@
-/// What the execution wrapper in a training pod runs and uploads. Written by the training operator into a ConfigMap.
+/// What the execution wrapper in a training pod runs and uploads.
+///
+/// Written by the training operator into a ConfigMap.
 package struct JobManifest: Codable, Sendable, Hashable {
     /// A result folder or file that is uploaded when the command has ended.
     package struct Output: Codable, Sendable, Hashable {
@@ -44,8 +46,14 @@ package struct JobManifest: Codable, Sendable, Hashable {
     package var launch: Launch
 
     package init(
-        runID: String, command: String, workingDirectory: String, environment: [String: String], outputs: [Output],
-        artifactsURI: String, controlPlaneURL: String, launch: Launch
+        runID: String,
+        command: String,
+        workingDirectory: String,
+        environment: [String: String],
+        outputs: [Output],
+        artifactsURI: String,
+        controlPlaneURL: String,
+        launch: Launch
     ) {
         self.runID = runID
         self.command = command

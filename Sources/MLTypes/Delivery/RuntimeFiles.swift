@@ -15,7 +15,9 @@ package enum RuntimePaths {
     package static let environments = "/azureml-envs"
 }
 
-/// What the init containers fetch, and from where. Written by an operator into a ConfigMap, read by `JobRuntime`.
+/// What the init containers fetch, and from where.
+///
+/// Written by an operator into a ConfigMap, read by `JobRuntime`.
 package struct DeliveryManifest: Codable, Sendable, Hashable {
     /// One thing to download.
     package struct Item: Codable, Sendable, Hashable {
