@@ -13,10 +13,11 @@ let house: [SwiftSetting] = [
 
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let asyncHTTPClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
-let collections: Target.Dependency = .product(name: "Collections", package: "swift-collections")
+let dequeModule: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
 let hummingbirdTLS: Target.Dependency = .product(name: "HummingbirdTLS", package: "hummingbird")
 let jwt: Target.Dependency = .product(name: "JWTKit", package: "jwt-kit")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -30,6 +31,7 @@ let nioWebSocket: Target.Dependency = .product(name: "NIOWebSocket", package: "s
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
 let asn1: Target.Dependency = .product(name: "SwiftASN1", package: "swift-asn1")
 let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
+let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let x509: Target.Dependency = .product(name: "X509", package: "swift-certificates")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
@@ -82,45 +84,45 @@ let targets: [Target] = [
     // Layer 0: values. No I/O, no clock, no log.
     module("KubeCore"),
     module("MLTypes", ["KubeCore", crypto]),
-    module("ControlPlaneAPI", ["KubeCore", "MLTypes"]),
-    module("AzureMLYAML", ["KubeCore", "MLTypes", "ControlPlaneAPI", yams]),
+    module("ControlPlaneAPI", ["KubeCore"]),
+    module("AzureMLYAML", ["KubeCore", "MLTypes", yams]),
     // Any layer.
     module("Telemetry", [logging, nioCore, nioPosix, nioHTTP1, lifecycle]),
     // Layer 1: access.
     module("KubeStore", ["KubeCore", grdb, logging]),
     module(
         "KubeClient",
-        ["KubeCore", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL, nioFoundation, yams, logging]
+        ["KubeCore", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL, yams, logging]
     ),
-    module("ControlPlaneClient", ["KubeCore", "ControlPlaneAPI", asyncHTTPClient, nioCore, nioHTTP1, nioSSL, logging]),
+    module("ControlPlaneClient", ["KubeCore", "ControlPlaneAPI", asyncHTTPClient, nioCore, nioHTTP1, nioSSL, crypto]),
     // Layer 2: loops.
-    module("KubeRuntime", ["KubeCore", lifecycle, logging, collections]),
+    module("KubeRuntime", ["KubeCore", lifecycle, logging]),
     module(
         "KubeServer",
         [
-            "KubeCore", "KubeStore", nioCore, nioPosix, nioHTTP1, nioSSL, nioFoundation, nioWebSocket,
-            asyncHTTPClient, crypto, x509, asn1, jwt, yams, lifecycle, logging, collections,
+            "KubeCore", "KubeStore", nioCore, nioPosix, nioHTTP1, nioSSL, asyncHTTPClient, crypto, x509, asn1, jwt,
+            yams, lifecycle, logging,
         ]
     ),
     // Layer 3: domain.
-    module("KubeControllers", ["KubeCore", "KubeRuntime", crypto, logging, lifecycle]),
+    module("KubeControllers", ["KubeCore", "KubeRuntime", logging, lifecycle]),
     module("Scheduling", ["KubeCore", "KubeRuntime", logging, lifecycle]),
     module(
         "NodeAgent",
         [
-            "KubeCore", "KubeRuntime", "Telemetry", nioCore, nioPosix, nioHTTP1, nioWebSocket,
-            asyncHTTPClient, subprocess, crypto, logging, lifecycle,
+            "KubeCore", "KubeRuntime", nioCore, nioPosix, nioHTTP1, nioWebSocket, asyncHTTPClient, subprocess, crypto,
+            logging, lifecycle, nioSSL, systemPackage,
         ]
     ),
     module(
         "Extension",
         ["KubeCore", "KubeRuntime", "MLTypes", "ControlPlaneAPI", crypto, x509, asn1, logging, lifecycle]
     ),
-    module("TrainingOperator", ["KubeCore", "KubeRuntime", "MLTypes", crypto, logging, lifecycle]),
+    module("TrainingOperator", ["KubeCore", "KubeRuntime", "MLTypes", logging, lifecycle]),
     module("InferenceOperator", ["KubeCore", "KubeRuntime", "MLTypes", crypto, logging, lifecycle]),
     module(
         "InferenceRouter",
-        ["KubeCore", "MLTypes", "Telemetry", nioCore, nioPosix, nioSSL, crypto, logging, lifecycle, collections]
+        ["KubeCore", "MLTypes", "Telemetry", nioCore, nioPosix, nioSSL, crypto, logging, lifecycle, dequeModule]
     ),
     module(
         "Gateway",
@@ -129,9 +131,8 @@ let targets: [Target] = [
     module(
         "ControlPlane",
         [
-            "KubeCore", "KubeRuntime", "MLTypes", "ControlPlaneAPI", "Telemetry", grdb, hummingbird, hummingbirdTLS,
-            nioCore,
-            nioSSL, nioFoundation, asyncHTTPClient, crypto, jwt, logging, lifecycle,
+            "KubeCore", "MLTypes", "ControlPlaneAPI", grdb, hummingbird, hummingbirdTLS, nioCore, nioSSL, nioFoundation,
+            asyncHTTPClient, crypto, jwt, logging, lifecycle, nioHTTP1, hummingbirdCore,
         ]
     ),
     module(
@@ -142,9 +143,8 @@ let targets: [Target] = [
     module(
         "Commands",
         [
-            "KubeCore", "KubeClient", "KubeRuntime", "KubeStore", "KubeServer", "KubeControllers", "Scheduling",
-            "NodeAgent", "Extension", "MLTypes", "AzureMLYAML", "ControlPlaneAPI", "ControlPlaneClient",
-            "TrainingOperator",
+            "KubeCore", "KubeClient", "KubeRuntime", "KubeServer", "KubeControllers", "Scheduling", "NodeAgent",
+            "Extension", "MLTypes", "AzureMLYAML", "ControlPlaneAPI", "ControlPlaneClient", "TrainingOperator",
             "InferenceOperator", "InferenceRouter", "Gateway", "ControlPlane", "JobRuntime", "Telemetry",
             argumentParser, asyncHTTPClient, yams, crypto, lifecycle, logging, nioCore, nioHTTP1, unixSignals,
         ]
@@ -170,16 +170,13 @@ let targets: [Target] = [
     tests("ControlPlaneClient", ["ControlPlaneAPI"]),
     tests(
         "Extension",
-        [
-            "KubeCore", "KubeRuntime", "MLTypes", "ControlPlaneAPI", "TestSupport", crypto, x509, asn1, lifecycle,
-            logging,
-        ]
+        ["KubeCore", "KubeRuntime", "MLTypes", "ControlPlaneAPI", "TestSupport", crypto, x509, asn1, logging]
     ),
     tests(
         "Gateway",
         [
             "KubeCore", "KubeRuntime", "MLTypes", "Telemetry", "TestSupport", asyncHTTPClient, nioCore, nioHTTP1,
-            nioSSL, crypto, x509, asn1, lifecycle, logging,
+            nioSSL, crypto, x509, asn1, logging,
         ]
     ),
     tests(
@@ -187,7 +184,7 @@ let targets: [Target] = [
         ["KubeCore", "KubeRuntime", "KubeStore", "KubeServer", "Scheduling", "TestSupport", lifecycle, logging]
     ),
     tests("Scheduling", ["KubeCore"]),
-    tests("KubeRuntime", ["KubeCore"]),
+    tests("KubeRuntime", ["KubeCore", "TestSupport", logging]),
     tests("MLTypes", ["KubeCore"]),
     tests("AzureMLYAML", ["KubeCore"]),
     tests("JobRuntime", ["KubeCore", "MLTypes"]),
@@ -198,17 +195,22 @@ let targets: [Target] = [
         "KubeServer",
         [
             "KubeCore", "KubeStore", "KubeClient", "TestSupport", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL,
-            x509, asn1, logging,
+            x509, asn1,
         ]
     ),
     tests("KubeStore", ["KubeCore"]),
+    .testTarget(
+        name: "EndToEndTests",
+        dependencies: ["KubeCore", asyncHTTPClient, nioCore, nioHTTP1, nioSSL, subprocess],
+        swiftSettings: house
+    ),
     tests(
         "InferenceRouter",
         ["KubeCore", "MLTypes", "Telemetry", nioCore, nioPosix, nioSSL, crypto, asn1, x509, lifecycle, logging]
     ),
     tests(
         "NodeAgent",
-        ["KubeCore", "KubeRuntime", "KubeServer", "TestSupport", nioCore, nioPosix, nioHTTP1, nioWebSocket, logging]
+        ["KubeCore", "KubeRuntime", "TestSupport", nioCore, nioPosix, logging]
     ),
 ]
 
@@ -228,6 +230,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),

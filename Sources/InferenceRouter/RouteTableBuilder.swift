@@ -10,6 +10,8 @@ package struct RouteTableBuilder: Sendable {
     package struct Result: Sendable, Hashable {
         package var table: RouteTable
         package var problems: [String]
+        /// For endpoints that take tokens: the key that signs them, by endpoint name.
+        package var tokenKeys: [String: [UInt8]] = [:]
     }
 
     package var endpoints: [KubeObject]
@@ -42,6 +44,7 @@ package struct RouteTableBuilder: Sendable {
         let specs = deploymentSpecs(&problems)
         var routes: [RouteTable.Endpoint] = []
         var taken: [String: String] = [:]
+        var tokenKeys: [String: [UInt8]] = [:]
         // Two namespaces may hold the same name, but a path has room for one: the older endpoint keeps it.
         let ordered = endpoints.sorted {
             ($0.creationTimestamp ?? "", $0.namespace ?? "") < ($1.creationTimestamp ?? "", $1.namespace ?? "")
@@ -73,6 +76,16 @@ package struct RouteTableBuilder: Sendable {
                     )
                 }
             }
+            if spec.authMode == "AMLToken" {
+                let key = ObjectKey(namespace: object.namespace, name: spec.keysSecret)
+                if let bytes = secretsByKey[key].flatMap({ Self.bytes($0, "primaryKey") }) {
+                    tokenKeys[object.name] = bytes
+                } else {
+                    problems.append(
+                        "endpoint \"\(object.key)\" lets nobody in: its Secret \"\(key)\" does not exist or has no primaryKey"
+                    )
+                }
+            }
             routes.append(
                 RouteTable.Endpoint(
                     name: object.name,
@@ -81,7 +94,7 @@ package struct RouteTableBuilder: Sendable {
                 )
             )
         }
-        return Result(table: RouteTable(endpoints: routes), problems: problems)
+        return Result(table: RouteTable(endpoints: routes), problems: problems, tokenKeys: tokenKeys)
     }
 
     private struct Member {
@@ -120,10 +133,14 @@ package struct RouteTableBuilder: Sendable {
     }
 
     private func digest(_ secret: KubeObject, _ name: String) -> KeyDigest? {
+        Self.bytes(secret, name).map { KeyDigest(of: $0) }
+    }
+
+    private static func bytes(_ secret: KubeObject, _ name: String) -> [UInt8]? {
         guard let text = secret["data", name]?.stringValue, let bytes = Data(base64Encoded: text), !bytes.isEmpty else {
             return nil
         }
-        return KeyDigest(of: bytes)
+        return Array(bytes)
     }
 
     private func deployment(

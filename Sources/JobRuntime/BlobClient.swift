@@ -15,13 +15,13 @@ struct BlobClient: Sendable {
 
     /// Trusts the CA in `caFile` (PEM) besides the system's, and signs in with the bearer token in `tokenFile`.
     init(controlPlaneURL: String, caFile: String, tokenFile: String) throws {
+        token = try String(contentsOfFile: tokenFile, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
         var tls = TLSConfiguration.makeClientConfiguration()
         tls.additionalTrustRoots = [.certificates(try NIOSSLCertificate.fromPEMFile(caFile))]
         var configuration = HTTPClient.Configuration(tlsConfiguration: tls)
         configuration.timeout = .init(connect: .seconds(10), read: .seconds(60))
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
         self.controlPlaneURL = controlPlaneURL
-        token = try String(contentsOfFile: tokenFile, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
     func shutdown() async throws { try await client.shutdown() }
@@ -44,16 +44,43 @@ struct BlobClient: Sendable {
     }
 
     /// Streams a blob, or any other URL, into a file; the file appears only when it is complete.
+    ///
+    /// A connection that breaks in the middle is tried again from the start, up to four times.
     func download(_ url: String, to path: String) async throws {
-        let response = try await send(.GET, url)
         let temporary = path + ".partial"
-        guard FileManager.default.createFile(atPath: temporary, contents: nil),
-            let file = FileHandle(forWritingAtPath: temporary)
-        else { throw JobRuntimeError(.downloadFailed, "cannot write \(temporary)") }
-        defer { try? file.close() }
-        for try await chunk in response.body { try file.write(contentsOf: Data(buffer: chunk)) }
+        var pause = Duration.milliseconds(500)
+        for attempt in 1...4 {
+            do {
+                try await fetch(url, to: temporary)
+                break
+            } catch let error where attempt < 4 && !(error is JobRuntimeError) && !Task.isCancelled {
+                FileHandle.standardError.write(
+                    Data("warning: \(Self.withoutQuery(url)) broke off, trying again: \(error)\n".utf8)
+                )
+                try await Task.sleep(for: pause)
+                pause *= 2
+            } catch {
+                try? FileManager.default.removeItem(atPath: temporary)
+                throw error
+            }
+        }
         guard rename(temporary, path) == 0 else {
             throw JobRuntimeError(.downloadFailed, "cannot write \(path): \(String(cString: strerror(errno)))")
+        }
+    }
+
+    private func fetch(_ url: String, to path: String) async throws {
+        let response = try await send(.GET, url)
+        guard FileManager.default.createFile(atPath: path, contents: nil),
+            let file = FileHandle(forWritingAtPath: path)
+        else { throw JobRuntimeError(.downloadFailed, "cannot write \(path)") }
+        defer { try? file.close() }
+        for try await chunk in response.body {
+            do {
+                try file.write(contentsOf: Data(buffer: chunk))
+            } catch {
+                throw JobRuntimeError(.downloadFailed, "cannot write \(path): \(error.localizedDescription)")
+            }
         }
     }
 
@@ -87,14 +114,33 @@ struct BlobClient: Sendable {
     func createAppendBlob(_ url: String) async throws { try await put(url, bytes: Data(), blobType: "AppendBlob") }
 
     /// Appends to an append blob, at `offset` exactly: repeating a request whose answer was lost appends nothing twice.
-    func append(_ data: Data, to url: String, at offset: Int) async throws {
-        try await put(
+    ///
+    /// Returns the offset at which the blob ends for us: after `data`, or earlier where only a part of it had arrived in a request
+    /// that broke off; nil when the blob is gone or holds something else, so that it has to be made anew.
+    func append(_ data: Data, to url: String, at offset: Int) async throws -> Int? {
+        let response = try await send(
+            .PUT,
             appending("comp=appendblock", to: url),
-            bytes: data,
-            blobType: nil,
             headers: ["x-ms-blob-condition-appendpos": String(offset)],
-            accepting: [412]
+            body: data,
+            accepting: [404, 412]
         )
+        _ = try await response.body.collect(upTo: 1 << 20)
+        if (200..<300).contains(response.status.code) { return offset + data.count }
+        guard response.status.code == 412, let size = try await size(url) else { return nil }
+        return Self.resumption(size: size, offset: offset, count: data.count)
+    }
+
+    /// Where to go on with a log that was to grow by `count` bytes at `offset`, when the blob is `size` bytes long.
+    static func resumption(size: Int, offset: Int, count: Int) -> Int? {
+        size > offset && size <= offset + count ? size : nil
+    }
+
+    /// Length of a blob; nil when there is none.
+    private func size(_ url: String) async throws -> Int? {
+        let response = try await send(.HEAD, url, accepting: [404])
+        guard response.status == .ok else { return nil }
+        return response.headers.first(name: "Content-Length").flatMap { Int($0) }
     }
 
     private static let blockSize = 8 << 20

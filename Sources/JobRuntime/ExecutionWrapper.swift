@@ -49,10 +49,21 @@ package enum ExecutionWrapper {
             workingDirectory: manifest.workingDirectory,
             logs: logs
         )
-        let token = try String(contentsOfFile: RuntimePaths.token + "/token", encoding: .utf8)
-
         signal(SIGTERM, SIG_IGN)
         signal(SIGPIPE, SIG_IGN)
+        let children: [ChildProcess]
+        do {
+            children = try start(processes, bundle: bundle)
+        } catch {
+            try? await client.shutdown()
+            throw error
+        }
+        let exits = await supervise(children, logs: logs, uploader: uploader)
+        return await finish(manifest, exits: exits, logs: logs, uploader: uploader, client: client)
+    }
+
+    private static func start(_ processes: [RankPlan.Process], bundle: String) throws -> [ChildProcess] {
+        let token = try String(contentsOfFile: RuntimePaths.token + "/token", encoding: .utf8)
         var children: [ChildProcess] = []
         for process in processes {
             var environment = process.environment
@@ -64,8 +75,7 @@ package enum ExecutionWrapper {
             }
             children.append(try ChildProcess.start(process.arguments, environment: environment))
         }
-        let exits = await supervise(children, logs: logs, uploader: uploader)
-        return await finish(manifest, exits: exits, logs: logs, uploader: uploader, client: client)
+        return children
     }
 
     /// Uploads until all processes have ended; exit codes in the order of `children`.
@@ -160,8 +170,22 @@ package enum ExecutionWrapper {
     }
 
     private static func report(_ report: TerminationReport) {
-        guard let text = try? JSON(encoding: report).text else { return }
+        guard let text = terminationMessage(report) else { return }
         try? text.write(toFile: "/dev/termination-log", atomically: false, encoding: .utf8)
+    }
+
+    /// The report as JSON of at most 4000 bytes: Kubernetes cuts longer messages, and half a JSON text says nothing.
+    ///
+    /// Quotes and line ends grow when they are encoded, so lines go from the front of the log until it fits.
+    static func terminationMessage(_ report: TerminationReport) -> String? {
+        var report = report
+        if let message = report.message, message.utf8.count > 1000 { report.message = String(message.prefix(500)) + "…" }
+        while true {
+            guard let text = try? JSON(encoding: report).text else { return nil }
+            guard text.utf8.count > 4000, let tail = report.logTail, !tail.isEmpty else { return text }
+            let rest = tail.firstIndex(of: "\n").map { tail[tail.index(after: $0)...] } ?? ""
+            report.logTail = rest.isEmpty ? String(tail.suffix(tail.count / 2)) : String(rest)
+        }
     }
 
     private static func pause(_ duration: Duration) async -> Bool {

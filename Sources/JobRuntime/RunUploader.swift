@@ -52,18 +52,27 @@ actor RunUploader {
 
     private func sendLog(_ log: LogTee) async throws {
         let url = base.url(of: base.decodedPath + log.name)
-        if sentBytes[log.name] == nil {
-            try await client.createAppendBlob(url)
-            sentBytes[log.name] = 0
-        }
         guard let file = FileHandle(forReadingAtPath: log.path) else { return }
         defer { try? file.close() }
+        var restarts = 0
         while true {
+            if sentBytes[log.name] == nil {
+                try await client.createAppendBlob(url)
+                sentBytes[log.name] = 0
+            }
             let offset = sentBytes[log.name] ?? 0
             try file.seek(toOffset: UInt64(offset))
             guard let data = try file.read(upToCount: 2 << 20), !data.isEmpty else { return }
-            try await client.append(data, to: url, at: offset)
-            sentBytes[log.name] = offset + data.count
+            sentBytes[log.name] = try await client.append(data, to: url, at: offset)
+            guard sentBytes[log.name] == nil else { continue }
+            // What the blob holds is not the beginning of this log: the whole log is sent again.
+            restarts += 1
+            guard restarts < 3 else {
+                throw JobRuntimeError(
+                    .uploadFailed,
+                    "the log \(log.name) on the control plane is written by somebody else too"
+                )
+            }
         }
     }
 
@@ -83,8 +92,13 @@ actor RunUploader {
             pending.append((path, location.url(of: prefix + name), stamp))
         }
         for file in pending {
-            try await client.upload(file: file.path, to: file.url)
-            sentFiles[file.path] = file.stamp
+            do {
+                try await client.upload(file: file.path, to: file.url)
+                sentFiles[file.path] = file.stamp
+            } catch where !FileManager.default.fileExists(atPath: file.path) {
+                // A temporary file of the job that went meanwhile is no result.
+                continue
+            }
         }
     }
 }

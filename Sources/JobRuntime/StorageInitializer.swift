@@ -63,6 +63,7 @@ package enum StorageInitializer {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for (index, name) in names.enumerated() {
                 if index >= 8 { try await group.next() }
+                guard name.hasPrefix(prefix) else { continue }
                 let relative = String(name.dropFirst(prefix.count))
                 guard !relative.isEmpty, !relative.split(separator: "/").contains("..") else { continue }
                 let path = item.path + "/" + relative

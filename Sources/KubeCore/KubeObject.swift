@@ -53,15 +53,15 @@ package struct KubeObject: Sendable, Hashable {
     package var observedGeneration: Int { self["status", "observedGeneration"]?.intValue ?? 0 }
     package var labels: [String: String] {
         get { self["metadata", "labels"]?.stringMap ?? [:] }
-        set { self["metadata", "labels"] = newValue.isEmpty ? nil : JSON(newValue) }
+        set { self["metadata", "labels"] = newValue.isEmpty ? .none : JSON(newValue) }
     }
     package var annotations: [String: String] {
         get { self["metadata", "annotations"]?.stringMap ?? [:] }
-        set { self["metadata", "annotations"] = newValue.isEmpty ? nil : JSON(newValue) }
+        set { self["metadata", "annotations"] = newValue.isEmpty ? .none : JSON(newValue) }
     }
     package var finalizers: [String] {
         get { self["metadata", "finalizers"]?.stringArray ?? [] }
-        set { self["metadata", "finalizers"] = newValue.isEmpty ? nil : JSON(newValue) }
+        set { self["metadata", "finalizers"] = newValue.isEmpty ? .none : JSON(newValue) }
     }
     /// RFC 3339 text.
     package var creationTimestamp: String? { self["metadata", "creationTimestamp"]?.stringValue }
@@ -73,7 +73,7 @@ package struct KubeObject: Sendable, Hashable {
         get {
             (self["metadata", "ownerReferences"]?.arrayValue ?? []).compactMap { OwnerReference($0) }
         }
-        set { self["metadata", "ownerReferences"] = newValue.isEmpty ? nil : .array(newValue.map(\.json)) }
+        set { self["metadata", "ownerReferences"] = newValue.isEmpty ? .none : .array(newValue.map(\.json)) }
     }
     /// The owner that manages this object.
     package var controllerReference: OwnerReference? { ownerReferences.first(where: \.isController) }

@@ -96,8 +96,10 @@ package final class Controller: Service {
                 queue.forget(key)
                 queue.add(key, after: delay)
             }
-        } catch is CancellationError {
-            return
+        } catch let error as CancellationError {
+            // Not our end but that of a request: the key must not be lost.
+            if !Task.isCancelled { logger.debug("reconcile interrupted", metadata: ["error": "\(error)"]) }
+            queue.retry(key)
         } catch let error as TerminalError {
             queue.forget(key)
             logger.warning("reconcile failed for good", metadata: ["key": "\(key)", "error": "\(error)"])

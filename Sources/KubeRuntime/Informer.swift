@@ -74,21 +74,24 @@ package final class Informer: Service {
             while !Task.isCancelled {
                 do {
                     let version = try await self.relist()
-                    backoff.reset()
                     try await self.watch(from: version, backoff: &backoff)
-                } catch is CancellationError {
-                    return
-                } catch let error as APIError where error.isExpired {
-                    continue
                 } catch {
-                    self.logger.debug(
-                        "list or watch failed",
-                        metadata: ["resource": "\(self.type)", "error": "\(error)"]
-                    )
+                    // Also a CancellationError is a fault like others unless this task is the cancelled one.
+                    if Task.isCancelled { return }
+                    self.note(error)
                     guard await sleepUnlessCancelled(backoff.next()) else { return }
                 }
             }
         }
+    }
+
+    private func note(_ error: any Error) {
+        let isRefused = (error as? APIError).map { [401, 403].contains($0.code) } ?? false
+        logger.log(
+            level: isRefused ? .warning : .debug,
+            "list or watch failed",
+            metadata: ["resource": "\(type)", "error": "\(error)"]
+        )
     }
 
     private func relist() async throws -> String {
@@ -133,6 +136,7 @@ package final class Informer: Service {
                 )
             )
             var sawEvent = false
+            let opened = ContinuousClock.now
             for try await event in events {
                 sawEvent = true
                 backoff.reset()
@@ -148,7 +152,11 @@ package final class Informer: Service {
                 }
             }
             // A server that closes at once would otherwise be asked in a tight loop.
-            if !sawEvent, !Task.isCancelled { guard await sleepUnlessCancelled(backoff.next()) else { return } }
+            if ContinuousClock.now - opened > .seconds(10) {
+                backoff.reset()
+            } else if !sawEvent, !Task.isCancelled {
+                guard await sleepUnlessCancelled(backoff.next()) else { return }
+            }
         }
         try Task.checkCancellation()
     }

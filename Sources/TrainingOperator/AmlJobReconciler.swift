@@ -11,7 +11,12 @@ package import ServiceLifecycle
 package struct TrainingOperator: Sendable {
     package let services: [any Service]
 
-    package init(api: any ResourceAPI, cluster: DeliveryPlan.Cluster, logger: Logger) {
+    package init(
+        api: any ResourceAPI,
+        cluster: DeliveryPlan.Cluster,
+        placement: WorkloadPlacement = WorkloadPlacement(),
+        logger: Logger
+    ) {
         let jobs = Informer(api: api, type: MLResources.amlJobs, logger: logger)
         let instanceTypes = Informer(api: api, type: MLResources.instanceTypes, logger: logger)
         let volcanoJobs = Informer(
@@ -28,6 +33,7 @@ package struct TrainingOperator: Sendable {
         let reconciler = AmlJobReconciler(
             api: api,
             cluster: cluster,
+            placement: placement,
             jobs: jobs,
             instanceTypes: instanceTypes,
             volcanoJobs: volcanoJobs,
@@ -62,6 +68,7 @@ struct AmlJobReconciler: Sendable {
 
     let api: any ResourceAPI
     let cluster: DeliveryPlan.Cluster
+    let placement: WorkloadPlacement
     let jobs: Informer
     let instanceTypes: Informer
     let volcanoJobs: Informer
@@ -86,14 +93,22 @@ struct AmlJobReconciler: Sendable {
         }
 
         if spec.isCancelRequested == true {
-            try await api.deleteIfPresent(
+            let wasPresent = try await api.deleteIfPresent(
                 MLResources.volcanoJobs,
                 key,
                 options: DeleteOptions(propagation: .foreground)
             )
+            // The informer may not know yet what was made a moment ago; canceled is final, so it waits for the last pod.
+            if wasPresent, volcanoJobs.get(key) == nil { return .recheck(after: .seconds(1)) }
         } else if volcanoJobs.get(key) == nil {
             do {
-                let plan = try JobPlan(job: job, spec: spec, instanceTypes: instanceTypes.list(), cluster: cluster)
+                let plan = try JobPlan(
+                    job: job,
+                    spec: spec,
+                    instanceTypes: instanceTypes.list(),
+                    cluster: cluster,
+                    placement: placement
+                )
                 try await api.apply(.configMaps, plan.configMap, fieldManager: JobPlan.fieldManager)
                 try await api.apply(MLResources.volcanoJobs, plan.volcanoJob, fieldManager: JobPlan.fieldManager)
             } catch let error as InstanceTypeError {
@@ -102,6 +117,12 @@ struct AmlJobReconciler: Sendable {
                 return try await fail(job, reason: "InvalidCommand", message: "command: \(error)")
             } catch let error as APIError where error.reason == .invalid {
                 return try await fail(job, reason: "InvalidJob", message: error.message)
+            } catch let error as APIError where (400..<500).contains(error.code) && !error.isConflict {
+                // Tried again, for this may be mended from outside: a CRD, a namespace, a permission or a quota is missing.
+                var status = AmlJobStatus(phase: .queued, reason: "SubmitFailed", message: error.message)
+                status.observedGeneration = job.generation
+                if status != present { try await write(status, on: job, previous: present) }
+                throw error
             }
         }
 

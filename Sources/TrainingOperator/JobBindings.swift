@@ -1,3 +1,4 @@
+internal import Foundation
 package import MLTypes
 
 /// What the inputs and outputs of a job stand for inside its pods.
@@ -43,6 +44,9 @@ package struct JobBindings: Sendable, Hashable {
 
     private static func fileName(_ uri: String) -> String {
         let path = uri.prefix { $0 != "?" && $0 != "#" }
-        return path.split(separator: "/").last.map(String.init) ?? "data"
+        let last = path.split(separator: "/").last.map(String.init) ?? ""
+        let name = last.removingPercentEncoding ?? last
+        // Undone, the encoding may hide a way out of the input's folder.
+        return name.isEmpty || name == "." || name == ".." || name.contains("/") ? "data" : name
     }
 }

@@ -13,7 +13,13 @@ package struct JobPlan: Sendable {
     package var volcanoJob: KubeObject
 
     /// - Throws: `ExpressionError` when the command names an input or output that does not exist; `InstanceTypeError`.
-    package init(job: KubeObject, spec: AmlJobSpec, instanceTypes: [KubeObject], cluster: DeliveryPlan.Cluster) throws {
+    package init(
+        job: KubeObject,
+        spec: AmlJobSpec,
+        instanceTypes: [KubeObject],
+        cluster: DeliveryPlan.Cluster,
+        placement: WorkloadPlacement = WorkloadPlacement()
+    ) throws {
         let instanceType = try InstanceTypeSpec.resolve(spec.instanceType, among: instanceTypes)
         let bindings = JobBindings(spec)
         let delivery = DeliveryPlan(
@@ -57,7 +63,8 @@ package struct JobPlan: Sendable {
             spec: spec,
             labels: labels,
             delivery: delivery,
-            instanceType: instanceType
+            instanceType: instanceType,
+            placement: placement
         )
     }
 
@@ -92,12 +99,13 @@ package struct JobPlan: Sendable {
         spec: AmlJobSpec,
         labels: [String: String],
         delivery: DeliveryPlan,
-        instanceType: InstanceTypeSpec
+        instanceType: InstanceTypeSpec,
+        placement: WorkloadPlacement
     ) -> KubeObject {
         let count = instanceCount(spec)
         let template: JSON = [
             "metadata": ["labels": JSON(labels)],
-            "spec": podSpec(spec: spec, delivery: delivery, instanceType: instanceType),
+            "spec": podSpec(spec: spec, delivery: delivery, instanceType: instanceType, placement: placement),
         ]
         let task: JSON = ["name": "worker", "replicas": JSON(count), "template": template]
         let policies: JSON = [
@@ -124,7 +132,8 @@ package struct JobPlan: Sendable {
     private static func podSpec(
         spec: AmlJobSpec,
         delivery: DeliveryPlan,
-        instanceType: InstanceTypeSpec
+        instanceType: InstanceTypeSpec,
+        placement: WorkloadPlacement
     ) -> JSON {
         let shm: JSON = [
             "name": "shm", "emptyDir": ["medium": "Memory", "sizeLimit": .string(quantity(spec.shmSize ?? "2g"))],
@@ -148,9 +157,11 @@ package struct JobPlan: Sendable {
             "restartPolicy": "Never", "automountServiceAccountToken": false, "enableServiceLinks": false,
             "terminationGracePeriodSeconds": 60, "initContainers": .array(delivery.initContainers),
             "containers": [container], "volumes": .array(delivery.volumes + [shm]),
-            "tolerations": .array(tolerations(spec)),
+            "tolerations": .array(tolerations(spec) + placement.tolerations),
         ]
-        if let selector = instanceType.nodeSelector { pod["nodeSelector"] = JSON(selector) }
+        // Two labels of one name exclude each other; the instance type is the closer wish.
+        let selector = placement.nodeSelector.merging(instanceType.nodeSelector ?? [:]) { $1 }
+        if !selector.isEmpty { pod["nodeSelector"] = JSON(selector) }
         if let timeout = spec.timeoutSeconds, timeout > 0 { pod["activeDeadlineSeconds"] = JSON(timeout) }
         return .object(pod)
     }

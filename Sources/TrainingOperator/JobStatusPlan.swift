@@ -34,7 +34,8 @@ package struct JobStatusPlan: Sendable {
         if let present, present.phase.isTerminal { return present }
         var status = decide()
         status.observedGeneration = job.generation
-        status.startTime = present?.startTime ?? (status.phase == .running ? now : nil)
+        // A short command may be over before its running was seen.
+        status.startTime = present?.startTime ?? pods.compactMap(commandStart).min() ?? (status.phase == .running ? now : nil)
         if status.phase.isTerminal { status.endTime = now }
         let notes = MLLabels.imageNotes(pods)
         if !notes.isEmpty { status.notes = notes }
@@ -186,6 +187,11 @@ package struct JobStatusPlan: Sendable {
 
     private func lastLine(_ text: String) -> String {
         text.split(separator: "\n").last.map(String.init) ?? text
+    }
+
+    private func commandStart(_ pod: KubeObject) -> String? {
+        let state = userContainer(pod)?["state"]
+        return (state?["running"]?["startedAt"] ?? state?["terminated"]?["startedAt"])?.stringValue
     }
 
     private func userContainer(_ pod: KubeObject) -> JSON? {

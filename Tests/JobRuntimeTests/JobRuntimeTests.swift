@@ -53,6 +53,35 @@ struct BlobLocationTests {
     }
 }
 
+@Suite("Growing logs")
+struct AppendTests {
+    @Test("Where a log goes on after an append at the wrong place")
+    func resumption() {
+        // The lost answer: all of it is there.
+        #expect(BlobClient.resumption(size: 30, offset: 10, count: 20) == 30)
+        // A shorter append of an interrupted pass had arrived.
+        #expect(BlobClient.resumption(size: 15, offset: 10, count: 20) == 15)
+        // Not what we wrote: too short, too long.
+        #expect(BlobClient.resumption(size: 5, offset: 10, count: 20) == nil)
+        #expect(BlobClient.resumption(size: 31, offset: 10, count: 20) == nil)
+    }
+}
+
+@Suite("Termination messages")
+struct TerminationMessageTests {
+    @Test("A report is whole JSON of at most 4000 bytes", arguments: ["\"\n", "a", "ü\\\n", "\u{1}\n"])
+    func fits(_ piece: String) throws {
+        let tail = String(repeating: piece, count: 3000 / piece.utf8.count)
+        let report = TerminationReport(exitCode: 3, message: String(repeating: "m", count: 3000), logTail: tail)
+        let text = try #require(ExecutionWrapper.terminationMessage(report))
+        #expect(text.utf8.count <= 4000)
+        let read: TerminationReport = try JSON(parsing: text).decode()
+        #expect(read.exitCode == 3)
+        #expect(read.logTail?.isEmpty == false)
+        #expect(tail.hasSuffix(read.logTail ?? "?"))
+    }
+}
+
 @Suite("Conda files")
 struct CondaFileTests {
     @Test("pip requirements, Python and translated packages")

@@ -154,6 +154,36 @@ struct ApplyTests {
         #expect(ownerTime == .string(later))
     }
 
+    @Test("Dropping the only owned part of metadata keeps the rest of it")
+    func removalInMetadata() throws {
+        let name = "kubectl.kubernetes.io/last-applied-configuration"
+        var first = deployment(spec(container("a"), replicas: 2))
+        first["metadata", "annotations", name] = "text"
+        var live = try apply(nil, first, by: "other")
+        live["metadata", "uid"] = "u-1"
+        live["metadata", "resourceVersion"] = "7"
+        live["metadata", "creationTimestamp"] = .string(now)
+        let result = try apply(live, deployment(spec(container("a"), replicas: 2)), by: "other", at: later)
+        #expect(result.name == "web")
+        #expect(result.namespace == "default")
+        #expect(result.uid == "u-1")
+        #expect(result["metadata", "resourceVersion"] == "7")
+        #expect(result["metadata", "creationTimestamp"] == .string(now))
+        #expect(result.annotations.isEmpty)
+    }
+
+    @Test("Without any owned field left, the object stays whole")
+    func removalOfEverything() throws {
+        var live = try apply(nil, deployment(spec(container("a"), replicas: 2), labels: ["x": "1"]), by: "m")
+        live["metadata", "uid"] = "u-1"
+        var bare = KubeObject(.deployments, namespace: "default", name: "web")
+        bare["spec"] = nil
+        let result = try apply(live, bare, by: "m")
+        #expect(result.name == "web")
+        #expect(result.uid == "u-1")
+        #expect(result.labels.isEmpty)
+    }
+
     @Test("Applying the same again changes nothing, not even the time")
     func idempotent() throws {
         let config = deployment(spec(container("a", ["image": "1"]), replicas: 2), labels: ["x": "1"])

@@ -78,6 +78,44 @@ struct JobPlanTests {
         #expect(pod?["containers"]?[0]?["resources"] == ["limits": ["cpu": "4"]])
     }
 
+    @Test("The extension's node selector and tolerations reach the pods; the instance type's selector wins")
+    func placement() throws {
+        var spec = Fixture.spec()
+        spec.instanceType = "big"
+        let big = KubeObject(
+            MLResources.instanceTypes,
+            name: "big",
+            body: ["spec": ["nodeSelector": ["disk": "ssd"], "resources": [:]]]
+        )
+        let toleration: JSON = ["key": "gpu", "operator": "Exists", "effect": "NoSchedule"]
+        let plan = try JobPlan(
+            job: Fixture.job(),
+            spec: spec,
+            instanceTypes: [big],
+            cluster: Fixture.cluster,
+            placement: WorkloadPlacement(nodeSelector: ["disk": "any", "zone": "a"], tolerations: [toleration])
+        )
+        let pod = plan.volcanoJob["spec", "tasks"]?[0]?["template"]?["spec"]
+        #expect(pod?["nodeSelector"] == ["disk": "ssd", "zone": "a"])
+        let tolerations = pod?["tolerations"]?.arrayValue ?? []
+        #expect(tolerations.contains(toleration))
+        #expect(tolerations.contains { $0["key"] == "ml.azure.com/amlarc" })
+    }
+
+    @Test(
+        "A file's name is that of the blob, and stays in the input's folder",
+        arguments: [
+            ("https://h/c/d/my%20data.csv?sig=1", "/outrigger/inputs/data/my data.csv"),
+            ("https://h/c/d/..", "/outrigger/inputs/data/data"),
+            ("https://h/c/d/%2e%2e%2fetc", "/outrigger/inputs/data/data"),
+        ]
+    )
+    func fileNames(_ pair: (String, String)) {
+        var spec = Fixture.spec()
+        spec.inputs = ["data": .init(type: "uri_file", uri: pair.0)]
+        #expect(JobBindings(spec).inputs["data"] == pair.1)
+    }
+
     @Test(
         "Docker's sizes become quantities",
         arguments: [("2g", "2Gi"), ("512m", "512Mi"), ("1Gi", "1Gi"), ("100b", "100")]

@@ -64,7 +64,12 @@ struct ComponentHost: Sendable {
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
         )
-        try await group.run()
+        do {
+            try await group.run()
+        } catch {
+            try? await api.shutdown()
+            throw error
+        }
         try await api.shutdown()
     }
 

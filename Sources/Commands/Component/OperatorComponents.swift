@@ -36,7 +36,17 @@ enum OperatorSettings {
         }
     }
 
-    static func json(_ name: String) throws -> JSON? {
+    /// Labels of nodes that the extension's settings keep user workloads to.
+    static func nodeSelector() throws -> [String: String] {
+        try json(ComponentEnvironment.workloadNodeSelector)?.stringMap ?? [:]
+    }
+
+    /// Taints that the extension's settings let user workloads pass.
+    static func tolerations() throws -> [JSON] {
+        try json(ComponentEnvironment.workloadTolerations)?.arrayValue ?? []
+    }
+
+    private static func json(_ name: String) throws -> JSON? {
         try ComponentHost.variable(name).map { try JSON(parsing: $0) }
     }
 }
@@ -46,7 +56,15 @@ struct AmlOperatorComponent: AsyncParsableCommand {
 
     func run() async throws {
         let host = try ComponentHost("aml-operator")
-        let work = TrainingOperator(api: host.api, cluster: try OperatorSettings.cluster(), logger: host.logger)
+        let work = TrainingOperator(
+            api: host.api,
+            cluster: try OperatorSettings.cluster(),
+            placement: WorkloadPlacement(
+                nodeSelector: try OperatorSettings.nodeSelector(),
+                tolerations: try OperatorSettings.tolerations()
+            ),
+            logger: host.logger
+        )
         try await host.run([OperatorSettings.leading(host, work.services)])
     }
 }
@@ -63,8 +81,8 @@ struct InferenceOperatorComponent: AsyncParsableCommand {
             cluster: try OperatorSettings.cluster(),
             scoringScheme: ComponentHost.variable(ComponentEnvironment.scoringScheme),
             scoringHost: ComponentHost.variable(ComponentEnvironment.scoringHost),
-            nodeSelector: try OperatorSettings.json(ComponentEnvironment.workloadNodeSelector)?.stringMap ?? [:],
-            tolerations: try OperatorSettings.json(ComponentEnvironment.workloadTolerations)?.arrayValue ?? [],
+            nodeSelector: try OperatorSettings.nodeSelector(),
+            tolerations: try OperatorSettings.tolerations(),
             readLog: { pod, container, previous in
                 try await host.log(pod.namespace ?? "default", pod.name, container, 80, previous)
             }

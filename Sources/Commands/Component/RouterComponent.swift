@@ -35,8 +35,10 @@ struct RouterComponent: AsyncParsableCommand {
         var settings = RouterConfiguration(listeners: listeners, tls: identity, metrics: host.metrics)
         settings.health = host.health
         settings.accessLog = RouterConfiguration.standardOutput
+        let keys = ScoringKeys()
+        settings.verifyToken = { keys.verify(endpoint: $0, token: $1) }
         let router = try Router(configuration: settings, logger: host.logger)
-        let feed = RouteFeed(api: host.api, router: router, logger: host.logger)
+        let feed = RouteFeed(api: host.api, router: router, keys: keys, logger: host.logger)
         var services: [any Service] = [router, feed]
         if let identity { services.append(RouterTLS.Reload(router: router, present: identity, logger: host.logger)) }
         try await host.run(services)
@@ -47,7 +49,7 @@ struct RouterComponent: AsyncParsableCommand {
 struct RouteFeed: Service {
     private let manager: ControllerManager
 
-    init(api: any ResourceAPI, router: Router, logger: Logger) {
+    init(api: any ResourceAPI, router: Router, keys: ScoringKeys, logger: Logger) {
         let endpoints = Informer(api: api, type: MLResources.onlineEndpoints, logger: logger)
         let deployments = Informer(api: api, type: MLResources.onlineDeployments, logger: logger)
         let secrets = Informer(
@@ -66,6 +68,7 @@ struct RouteFeed: Service {
                 endpointSlices: slices.list()
             ).build()
             for problem in result.problems { logger.warning("route not usable", metadata: ["problem": "\(problem)"]) }
+            keys.update(result.tokenKeys)
             router.update(result.table)
             return .settled
         }

@@ -19,12 +19,16 @@ struct DaemonProcess: Sendable {
     /// Starts the daemon unless it runs; true when it was started.
     func start(_ arguments: [String]) throws -> Bool {
         if pid != nil { return false }
+        rotateLog()
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, 1, logFile, O_WRONLY | O_CREAT | O_APPEND, 0o600)
         posix_spawn_file_actions_adddup2(&actions, 1, 2)
+        // Locks and pipes of whoever called 'up' must not live on in the daemon.
+        posix_spawn_file_actions_addclosefrom_np(&actions, 3)
+        posix_spawn_file_actions_addchdir_np(&actions, "/")
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
@@ -59,8 +63,19 @@ struct DaemonProcess: Sendable {
 
     /// Last lines of the log, for messages.
     func logTail(_ count: Int = 12) -> String {
-        guard let text = try? String(contentsOfFile: logFile, encoding: .utf8) else { return "" }
+        guard let file = FileHandle(forReadingAtPath: logFile) else { return "" }
+        defer { try? file.close() }
+        guard let end = try? file.seekToEnd() else { return "" }
+        try? file.seek(toOffset: end - min(end, 64 << 10))
+        let text = String(decoding: (try? file.readToEnd()) ?? Data(), as: UTF8.self)
         return text.split(separator: "\n").suffix(count).joined(separator: "\n")
+    }
+
+    /// Keeps one older log when the present one has grown large.
+    private func rotateLog() {
+        let attributes = try? FileManager.default.attributesOfItem(atPath: logFile)
+        guard let size = (attributes?[.size] as? NSNumber)?.intValue, size > 16 << 20 else { return }
+        _ = rename(logFile, logFile + ".1")
     }
 
     /// Field 22 of /proc/PID/stat; nil when there is no such process, or only its remains.

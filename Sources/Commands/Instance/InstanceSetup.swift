@@ -14,6 +14,8 @@ struct InstanceSetup {
         for folder in [layout.root, layout.pki, layout.logs, layout.run, layout.binaries, layout.environments] {
             try PrivateFile.makeFolder(folder)
         }
+        // Mounted into pods, whose users may be others than root; the folder above is closed to everybody else.
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: layout.environments)
         var record = try InstanceRecord.load(layout) ?? makeRecord()
         if let port { record.port = port }
         if let nodes {
@@ -31,6 +33,25 @@ struct InstanceSetup {
         try makeCertificates(record)
         try writeClientFiles(record)
         return record
+    }
+
+    /// Makes the data folder itself.
+    func prepareFolder() throws {
+        try refuseForeignFolder()
+        try PrivateFile.makeFolder(layout.root)
+    }
+
+    /// 'outrigger down' removes the whole folder, so one that holds other things must never become an instance's.
+    private func refuseForeignFolder() throws {
+        guard try InstanceRecord.load(layout) == nil else { return }
+        let own = ["pki", "logs", "run", "bin", "environments", InstanceLock.fileName, "instance.json.new"]
+        let present = (try? FileManager.default.contentsOfDirectory(atPath: layout.root)) ?? []
+        guard let other = present.sorted().first(where: { !own.contains($0) }) else { return }
+        throw CommandError(
+            "\(layout.root) is no data folder of an instance: it holds \(other)",
+            remedy: "name a new or empty folder with --data-dir",
+            exitStatus: 2
+        )
     }
 
     private func makeRecord() throws -> InstanceRecord {

@@ -7,7 +7,7 @@ struct K8sExtension: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "k8s-extension",
         abstract: "Installs and manages the extension of a cluster.",
-        subcommands: [Create.self, Show.self, List.self, Update.self, Delete.self]
+        subcommands: [Create.self, Show.self, List.self, Update.self, Delete.self, Settings.self]
     )
 
     static let columns = [

@@ -85,9 +85,45 @@ struct Daemons: Sendable {
         try await server.stop()
     }
 
-    /// Returns after SIGINT or SIGTERM, with the daemons stopped.
-    func stopWhenInterrupted(_ record: InstanceRecord) async throws {
-        for await _ in await UnixSignalsSequence(trapping: .sigint, .sigterm) { break }
+    func isAnyRunning(_ record: InstanceRecord) -> Bool { !running(record).isEmpty }
+
+    private func running(_ record: InstanceRecord) -> [DaemonProcess] { all(record).filter { $0.pid != nil } }
+
+    private func all(_ record: InstanceRecord) -> [DaemonProcess] { [server] + record.nodes.map(node) }
+
+    /// Returns after SIGINT or SIGTERM, with the daemons stopped; one that ends by itself is started again.
+    func runUntilInterrupted(_ record: InstanceRecord) async throws {
+        do {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { for await _ in await UnixSignalsSequence(trapping: .sigint, .sigterm) { return } }
+                group.addTask { try await keepRunning(record) }
+                defer { group.cancelAll() }
+                try await group.next()
+            }
+        } catch {
+            try await stop(record)
+            throw error
+        }
         try await stop(record)
+    }
+
+    /// Looks after the daemons until cancelled, or until the instance was stopped by another command.
+    private func keepRunning(_ record: InstanceRecord) async throws {
+        while true {
+            try await Task.sleep(for: .seconds(1))
+            // Stopping removes the pid file; a daemon that died leaves it.
+            let missing = all(record).filter { $0.pid == nil }
+            guard !missing.isEmpty else { continue }
+            guard missing.allSatisfy({ FileManager.default.fileExists(atPath: $0.pidFile) }) else { return }
+            for daemon in missing {
+                FileHandle.standardError.write(
+                    Data("warning: the \(daemon.name) daemon ended, starting it again; see \(daemon.logFile)\n".utf8)
+                )
+            }
+            let lock = try await InstanceLock.take(layout)
+            defer { lock.release() }
+            guard FileManager.default.fileExists(atPath: layout.record) else { return }
+            try await start(record)
+        }
     }
 }

@@ -29,6 +29,8 @@ struct Down: AsyncParsableCommand {
                 exitStatus: 3
             )
         }
+        let lock = try await InstanceLock.take(layout)
+        defer { lock.release() }
         try await Daemons(layout: layout).stop(record)
         try await NodeAgent.removeEverything(
             dataDirectory: layout.root,

@@ -39,7 +39,12 @@ struct NodeDaemon: AsyncParsableCommand {
         settings.podCIDR = "\(try record.network.nodeRange(index))"
         let agent = try NodeAgent(configuration: settings, api: api, network: network, logger: logger)
         let group = ServiceGroup(services: [agent], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
-        try await group.run()
+        do {
+            try await group.run()
+        } catch {
+            try? await api.shutdown()
+            throw error
+        }
         try await api.shutdown()
     }
 }

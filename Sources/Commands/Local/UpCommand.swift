@@ -31,21 +31,25 @@ struct Up: AsyncParsableCommand {
         let layout = instance.layout
         try HostCheck.require()
         let daemons = Daemons(layout: layout)
-        if let record = try InstanceRecord.load(layout), let port, port != record.port, daemons.server.pid != nil {
+        let setup = InstanceSetup(layout: layout)
+        try setup.prepareFolder()
+        let lock = try await InstanceLock.take(layout)
+        if let record = try InstanceRecord.load(layout), let port, port != record.port, daemons.isAnyRunning(record) {
             throw CommandError(
                 "the instance in \(layout.root) runs on port \(record.port) already",
                 remedy: "leave --port out, or run 'outrigger down --keep-data' first",
                 exitStatus: 2
             )
         }
-        let record = try InstanceSetup(layout: layout).prepare(port: port, nodes: nodes)
+        let record = try setup.prepare(port: port, nodes: nodes)
         try await daemons.start(record)
         print("ready")
         print("control plane   \(record.publicURL)")
         print("Kubernetes API  \(record.kubernetesURL)")
         print("kubeconfig      export KUBECONFIG=\(layout.kubeconfig)")
         fflush(nil)
-        if !detach { try await daemons.stopWhenInterrupted(record) }
+        lock.release()
+        if !detach { try await daemons.runUntilInterrupted(record) }
     }
 }
 

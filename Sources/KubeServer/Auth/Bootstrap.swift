@@ -24,6 +24,7 @@ struct Bootstrap: Sendable {
             }
             try await group.waitForAll()
         }
+        for (type, object) in BootstrapRoles.nodeLeases { try await ensure(type, object) }
         try await publishAuthority()
     }
 

@@ -189,31 +189,14 @@ enum BootstrapRoles {
         Entry(
             name: "system:node",
             rules: [
-                PolicyRule(["create"], groups: ["authentication.k8s.io"], ["tokenreviews"]),
-                PolicyRule(
-                    ["create"],
-                    groups: ["authorization.k8s.io"],
-                    ["localsubjectaccessreviews", "subjectaccessreviews"]
-                ),
-                PolicyRule(read, ["services"]),
-                PolicyRule(["create", "get", "list", "watch"], ["nodes"]),
-                PolicyRule(["patch", "update"], ["nodes/status"]),
-                PolicyRule(["patch", "update"], ["nodes"]),
-                PolicyRule(["create", "delete", "get", "list", "watch"], ["pods"]),
-                PolicyRule(["patch", "update"], ["pods/status"]),
-                PolicyRule(["create"], ["pods/eviction"]),
-                PolicyRule(read, ["configmaps", "secrets"]),
-                PolicyRule(["get", "list", "watch"], ["persistentvolumeclaims", "persistentvolumes"]),
+                PolicyRule(["get", "list"], ["services"]),
+                PolicyRule(["create", "get", "patch"], ["nodes"]),
+                PolicyRule(["get", "patch"], ["nodes/status"]),
+                PolicyRule(["delete", "get", "list", "patch", "watch"], ["pods"]),
+                PolicyRule(["patch"], ["pods/status"]),
+                PolicyRule(["get"], ["configmaps", "secrets", "persistentvolumeclaims", "persistentvolumes"]),
                 PolicyRule(["create"], ["serviceaccounts/token"]),
-                PolicyRule(["get"], ["serviceaccounts"]),
-                PolicyRule(["create", "patch", "update"], ["events"]),
-                PolicyRule(
-                    ["create", "delete", "get", "patch", "update"],
-                    groups: ["coordination.k8s.io"],
-                    ["leases"]
-                ),
-                PolicyRule(read, groups: ["node.k8s.io"], ["runtimeclasses"]),
-                PolicyRule(read, groups: ["discovery.k8s.io"], ["endpointslices"]),
+                PolicyRule(["create", "patch"], ["events"]),
             ],
             subjects: [.group("system:nodes")]
         ),
@@ -274,6 +257,25 @@ enum BootstrapRoles {
             ]
         ),
     ]
+}
+
+extension BootstrapRoles {
+    static let nodeLeaseNamespace = "kube-node-lease"
+
+    /// Node agents renew their own leases, and can touch no other component's.
+    static let nodeLeases: [(type: ResourceType, object: KubeObject)] = {
+        let name = "system:node-leases"
+        let group: JSON = "rbac.authorization.k8s.io"
+        let rule = PolicyRule(["create", "get", "patch"], groups: ["coordination.k8s.io"], ["leases"])
+        let role = KubeObject(.roles, namespace: nodeLeaseNamespace, name: name, body: ["rules": [rule.json]])
+        let body: [String: JSON] = [
+            "roleRef": ["apiGroup": group, "kind": "Role", "name": .string(name)],
+            "subjects": [["kind": "Group", "apiGroup": group, "name": "system:nodes"]],
+        ]
+        return [
+            (.roles, role), (.roleBindings, KubeObject(.roleBindings, namespace: nodeLeaseNamespace, name: name, body: body)),
+        ]
+    }()
 }
 
 extension BootstrapRoles.Entry {

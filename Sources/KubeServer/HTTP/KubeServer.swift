@@ -102,6 +102,7 @@ package final class KubeServer: Service {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { [authorizer] in await authorizer.run() }
             group.addTask { [aggregation] in await aggregation.run() }
+            group.addTask { [registry] in await registry.run() }
             group.addTask { try? await gracefulShutdown() }
             // Only the last one ends by itself; cancellation ends all.
             await group.next()

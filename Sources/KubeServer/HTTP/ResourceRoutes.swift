@@ -88,6 +88,28 @@ struct ResourceRoutes: Sendable {
     private func list(_ call: Call) async throws -> ServerResponse {
         let presentation = try Presentation(kind: call.kind, request: call.request)
         let options = try RequestOptions.list(call.request.query)
+        let scope = RequestScope(user: call.user)
+        do {
+            return try await RequestScope.$current.withValue(scope) {
+                try await list(call, presentation, options)
+            }
+        } catch let error as APIError where error.isExpired {
+            guard let token = scope.inconsistentContinueToken else { throw error }
+            var status = error.status
+            status["metadata"] = ["continue": .string(token)]
+            return ServerResponse(
+                status: HTTPResponseStatus(statusCode: error.code),
+                contentType: presentation.choice.format.contentType,
+                body: presentation.choice.format.encode(status)
+            )
+        }
+    }
+
+    private func list(
+        _ call: Call,
+        _ presentation: Presentation,
+        _ options: ListOptions
+    ) async throws -> ServerResponse {
         if presentation.choice.shape == .object {
             let list = try await registry.listBytes(call.type, namespace: call.namespace, options: options)
             if presentation.choice.format == .json {

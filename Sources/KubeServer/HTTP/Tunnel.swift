@@ -52,14 +52,22 @@ enum Tunnel {
 }
 
 /// One end of a tunnel: writes what its partner reads, and reads only while its partner can write.
+///
+/// When one side ends, the other is closed only after it has taken what was already read: closing fails waiting writes.
 private final class TunnelHandler: ChannelDuplexHandler {
     typealias InboundIn = NIOAny
     typealias OutboundIn = NIOAny
     typealias OutboundOut = NIOAny
 
+    /// How long a side that is to be closed may take nothing.
+    private static let stallLimit = TimeAmount.seconds(60)
+
     private var partner: TunnelHandler?
     private var context: ChannelHandlerContext?
     private var wantsRead = false
+    private var unfinished = 0
+    private var lastProgress = NIODeadline.now()
+    private var isClosing = false
 
     static func pair() -> (TunnelHandler, TunnelHandler) {
         let (first, second) = (TunnelHandler(), TunnelHandler())
@@ -76,7 +84,7 @@ private final class TunnelHandler: ChannelDuplexHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        partner?.context?.write(data, promise: nil)
+        partner?.send(data)
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
@@ -87,7 +95,7 @@ private final class TunnelHandler: ChannelDuplexHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        partner?.context?.close(promise: nil)
+        partner?.closeWhenSent()
         partner = nil
         context.fireChannelInactive()
     }
@@ -109,6 +117,42 @@ private final class TunnelHandler: ChannelDuplexHandler {
             context.read()
         } else {
             wantsRead = true
+        }
+    }
+
+    private func send(_ data: NIOAny) {
+        guard let context else { return }
+        unfinished += 1
+        let written = context.eventLoop.makePromise(of: Void.self)
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        written.futureResult.whenComplete { _ in
+            let handler = bound.value
+            handler.unfinished -= 1
+            handler.lastProgress = .now()
+            if handler.isClosing, handler.unfinished == 0 { handler.context?.close(promise: nil) }
+        }
+        context.write(data, promise: written)
+    }
+
+    private func closeWhenSent() {
+        guard let context, !isClosing else { return }
+        isClosing = true
+        guard unfinished > 0 else { return context.close(promise: nil) }
+        context.flush()
+        lastProgress = .now()
+        watch(context)
+    }
+
+    private func watch(_ context: ChannelHandlerContext) {
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        context.eventLoop.scheduleTask(deadline: lastProgress + Self.stallLimit) {
+            let handler = bound.value
+            guard let context = handler.context, context.channel.isActive else { return }
+            if NIODeadline.now() - handler.lastProgress >= Self.stallLimit {
+                context.close(promise: nil)
+            } else {
+                handler.watch(context)
+            }
         }
     }
 }

@@ -83,6 +83,7 @@ final class NodeServer: Sendable {
                 return .plain(try PlainChannel(wrappingChannelSynchronously: channel))
             }
         }
+        try channel.pipeline.syncOperations.addHandler(DrainingCloseHandler())
         return try channel.pipeline.syncOperations.configureUpgradableHTTPServerPipeline(
             configuration: .init(upgradeConfiguration: configuration)
         )

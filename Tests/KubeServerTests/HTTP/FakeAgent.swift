@@ -5,6 +5,9 @@ import Synchronization
 
 /// A node agent's socket: answers logs, and echoes bytes after an upgrade.
 final class FakeAgent: Sendable {
+    /// What `command=flood` answers before it closes.
+    static let floodBytes = 12_000_000
+
     let requests = Mutex<[String]>([])
     private let channel: Mutex<(any Channel)?> = Mutex(nil)
 
@@ -40,7 +43,14 @@ final class FakeAgent: Sendable {
             let head = String(text[..<end.lowerBound])
             let rest = String(text[end.upperBound...])
             agent.requests.withLock { $0.append(head) }
-            if head.lowercased().contains("upgrade: ") {
+            if head.contains("command=flood") {
+                isUpgraded = true
+                let answer = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"
+                let payload = String(repeating: "x", count: FakeAgent.floodBytes)
+                let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+                context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: answer + payload + "end")))
+                    .whenComplete { _ in bound.value.close(promise: nil) }
+            } else if head.lowercased().contains("upgrade: ") {
                 isUpgraded = true
                 write(
                     context,

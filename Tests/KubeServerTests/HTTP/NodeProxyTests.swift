@@ -64,25 +64,52 @@ import Testing
         }
     }
 
+    private func connect(_ cluster: TestCluster) async throws -> NIOAsyncChannel<ByteBuffer, ByteBuffer> {
+        var tls = TLSConfiguration.makeClientConfiguration()
+        tls.trustRoots = .certificates(
+            try NIOSSLCertificate.fromPEMBytes(Array(cluster.authority.certificatePEM.utf8))
+        )
+        tls.certificateChain = try NIOSSLCertificate.fromPEMBytes(Array(cluster.admin.certificatePEM.utf8))
+            .map { .certificate($0) }
+        tls.privateKey = .privateKey(try NIOSSLPrivateKey(bytes: Array(cluster.admin.keyPEM.utf8), format: .pem))
+        let context = try NIOSSLContext(configuration: tls)
+        return try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .connect(host: "127.0.0.1", port: cluster.port) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(
+                        NIOSSLClientHandler(context: context, serverHostname: nil)
+                    )
+                    return try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+                }
+            }
+    }
+
+    @Test func `What the agent sends last before it closes arrives at a slow reader`() async throws {
+        try await withAgent { cluster, _ in
+            let channel = try await connect(cluster)
+            let head =
+                "GET /api/v1/namespaces/default/pods/web/exec?command=flood&stdout=true HTTP/1.1\r\n"
+                + "Host: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+            let (count, last) = try await channel.executeThenClose { inbound, outbound -> (Int, String) in
+                try await outbound.write(ByteBuffer(string: head))
+                var count = 0
+                var last = ""
+                for try await buffer in inbound {
+                    // Slower than the agent: its end comes while bytes still wait in the server.
+                    if count < 2_000_000 { try await Task.sleep(for: .milliseconds(5)) }
+                    count += buffer.readableBytes
+                    last = String((last + String(buffer: buffer)).suffix(3))
+                }
+                return (count, last)
+            }
+            #expect(count > FakeAgent.floodBytes)
+            #expect(last == "end")
+        }
+    }
+
     @Test func `An upgraded connection carries bytes both ways`() async throws {
         try await withAgent { cluster, agent in
-            var tls = TLSConfiguration.makeClientConfiguration()
-            tls.trustRoots = .certificates(
-                try NIOSSLCertificate.fromPEMBytes(Array(cluster.authority.certificatePEM.utf8))
-            )
-            tls.certificateChain = try NIOSSLCertificate.fromPEMBytes(Array(cluster.admin.certificatePEM.utf8))
-                .map { .certificate($0) }
-            tls.privateKey = .privateKey(try NIOSSLPrivateKey(bytes: Array(cluster.admin.keyPEM.utf8), format: .pem))
-            let context = try NIOSSLContext(configuration: tls)
-            let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-                .connect(host: "127.0.0.1", port: cluster.port) { channel in
-                    channel.eventLoop.makeCompletedFuture {
-                        try channel.pipeline.syncOperations.addHandler(
-                            NIOSSLClientHandler(context: context, serverHostname: nil)
-                        )
-                        return try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
-                    }
-                }
+            let channel = try await connect(cluster)
             // The bytes right behind the head must not be lost.
             let head =
                 "GET /api/v1/namespaces/default/pods/web/exec?command=ls&command=-l%20a&stdout=true&container=main HTTP/1.1\r\n"

@@ -77,10 +77,13 @@ extension ManagedFields.Request {
         if let live, managers.isEmpty { managers = beforeFirstApply(live) }
         let identity = Managers.Identity(manager: manager, operation: "Apply", apiVersion: "", subresource: subresource)
         let previous = managers.entries[identity]
-        let set = owned(type.fieldSet(writable(config)))
+        let applied = type.fieldSet(writable(config))
+        let set = owned(applied)
         var merged = type.merge(live.map { withoutManagers($0.json) }, writable(config))
         managers.entries[identity] = Managers.Entry(set: set, apiVersion: apiVersion, time: previous?.time ?? now)
-        if let last = previous?.set, !last.isEmpty { merged = prune(merged, last: last, managers: managers) }
+        if let last = previous?.set, !last.isEmpty {
+            merged = prune(merged, last: last, applied: applied, managers: managers)
+        }
 
         let comparison = owned(type.compare(base, merged))
         let taken = comparison.added.union(comparison.modified)
@@ -123,11 +126,14 @@ extension ManagedFields.Request {
     }
 
     /// Removes what this manager applied before, applies no longer, and nobody else owns.
-    private func prune(_ merged: JSON, last: FieldSet, managers: Managers) -> JSON {
+    ///
+    /// `applied` holds the name and namespace too, which nobody owns: without them a metadata of which only an annotation was
+    /// owned would go as a whole.
+    private func prune(_ merged: JSON, last: FieldSet, applied: FieldSet, managers: Managers) -> JSON {
         let lastNamed = type.namingParents(last)
         var pruned = type.remove(lastNamed, from: merged) ?? .object([:])
         let mergedSet = type.namingParents(type.fieldSet(merged))
-        let managed = managers.entries.values.reduce(FieldSet()) { $0.union($1.set) }
+        let managed = managers.entries.values.reduce(applied) { $0.union($1.set) }
         let kept = type.namingParents(type.fieldSet(pruned)).union(type.namingParents(managed))
         pruned = type.remove(mergedSet.subtracting(kept), from: merged) ?? .object([:])
         let prunedSet = type.namingParents(type.fieldSet(pruned))
