@@ -36,6 +36,5 @@ struct InstanceLock: Sendable {
         var held = stat()
         var present = stat()
         return fstat(descriptor, &held) == 0 && stat(path, &present) == 0 && held.st_ino == present.st_ino
-            && held.st_dev == present.st_dev
     }
 }
