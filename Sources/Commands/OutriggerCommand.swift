@@ -14,7 +14,8 @@ package struct Outrigger: AsyncParsableCommand {
             """,
         version: Product.version,
         subcommands: [
-            Up.self, Down.self, Status.self, K8sExtension.self, ML.self, Configure.self, Daemon.self, Component.self,
+            Up.self, Down.self, Status.self, K8sExtension.self, ML.self, Image.self, Configure.self, Daemon.self,
+            Component.self,
         ]
     )
 
@@ -38,15 +39,21 @@ package struct Outrigger: AsyncParsableCommand {
         } catch let error as ExitCode {
             Foundation.exit(error.rawValue)
         } catch {
-            if isUsage(error) { exit(withError: error) }
+            if exitCode(for: error) == .success { exit(withError: error) }
+            if isUsage(error) { failUsage(fullMessage(for: error)) }
             fail(CommandError("\(error)"))
         }
     }
 
-    /// Errors of the parser itself, which knows best how to print them.
+    /// Errors of the parser itself, which knows best how to say them.
     private static func isUsage(_ error: any Error) -> Bool {
-        let code = exitCode(for: error)
-        return code == .validationFailure || code == .success || error is ValidationError
+        exitCode(for: error) == .validationFailure || error is ValidationError
+    }
+
+    private static func failUsage(_ message: String) -> Never {
+        let start = "Error: "
+        let text = message.hasPrefix(start) ? String(message.dropFirst(start.count)) : message
+        fail(CommandError(text, exitStatus: 2))
     }
 
     private static func fail(_ error: CommandError) -> Never {

@@ -92,8 +92,7 @@ extension ControlPlaneClient {
             if !marker.isEmpty { query["marker"] = marker }
             let text = String(decoding: try await bytes(address(base, query)), as: UTF8.self)
             for name in BlobList.names(text) {
-                let relative = String(name.dropFirst(prefix.count))
-                guard !relative.isEmpty, !relative.split(separator: "/").contains("..") else { continue }
+                guard let relative = RelativePath.below(prefix, name), !relative.hasSuffix("/") else { continue }
                 let path = URL(filePath: folder + "/" + relative)
                 try FileManager.default.createDirectory(
                     at: path.deletingLastPathComponent(),

@@ -179,12 +179,15 @@ package enum ExecutionWrapper {
     /// Quotes and line ends grow when they are encoded, so lines go from the front of the log until it fits.
     static func terminationMessage(_ report: TerminationReport) -> String? {
         var report = report
-        if let message = report.message, message.utf8.count > 1000 { report.message = String(message.prefix(500)) + "…" }
+        if let message = report.message, message.utf8.count > 1000 {
+            report.message = String(message.prefix(500)) + "…"
+        }
         while true {
             guard let text = try? JSON(encoding: report).text else { return nil }
             guard text.utf8.count > 4000, let tail = report.logTail, !tail.isEmpty else { return text }
-            let rest = tail.firstIndex(of: "\n").map { tail[tail.index(after: $0)...] } ?? ""
-            report.logTail = rest.isEmpty ? String(tail.suffix(tail.count / 2)) : String(rest)
+            let shorter = tail.suffix(tail.count * 7 / 8)
+            let rest = shorter.firstIndex(of: "\n").map { shorter[shorter.index(after: $0)...] } ?? ""
+            report.logTail = String(rest.isEmpty ? shorter : rest)
         }
     }
 

@@ -95,7 +95,7 @@ actor RunUploader {
             do {
                 try await client.upload(file: file.path, to: file.url)
                 sentFiles[file.path] = file.stamp
-            } catch where !FileManager.default.fileExists(atPath: file.path) {
+            } catch  where !FileManager.default.fileExists(atPath: file.path) {
                 // A temporary file of the job that went meanwhile is no result.
                 continue
             }

@@ -63,9 +63,7 @@ package enum StorageInitializer {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for (index, name) in names.enumerated() {
                 if index >= 8 { try await group.next() }
-                guard name.hasPrefix(prefix) else { continue }
-                let relative = String(name.dropFirst(prefix.count))
-                guard !relative.isEmpty, !relative.split(separator: "/").contains("..") else { continue }
+                guard let relative = RelativePath.below(prefix, name), !relative.hasSuffix("/") else { continue }
                 let path = item.path + "/" + relative
                 try makeParent(of: path)
                 group.addTask { try await client.download(folder.url(of: name), to: path) }

@@ -108,7 +108,9 @@ package final class LeaderElector: Service {
             let start = ContinuousClock.now
             do {
                 let state = try await attempt { lease -> Renewal in
-                    if let holder = lease?["spec", "holderIdentity"]?.stringValue, !holder.isEmpty, holder != self.identity {
+                    if let holder = lease?["spec", "holderIdentity"]?.stringValue, !holder.isEmpty,
+                        holder != self.identity
+                    {
                         return .takenBy(holder)
                     }
                     return try await self.write(over: lease) ? .renewed : .raced

@@ -46,9 +46,14 @@ package final class HealthServer: Service {
         let address = listener.localAddress
         bound.withLock { $0 = address?.port }
         logger.info("health endpoint listens", metadata: ["port": "\(address?.port ?? port)"])
-        await withGracefulShutdownHandler {
-            try? await listener.closeFuture.get()
-        } onGracefulShutdown: {
+        // A future is not cancelled with its task: without this a process whose other part failed would never end.
+        await withTaskCancellationHandler {
+            await withGracefulShutdownHandler {
+                try? await listener.closeFuture.get()
+            } onGracefulShutdown: {
+                listener.close(promise: nil)
+            }
+        } onCancel: {
             listener.close(promise: nil)
         }
         bound.withLock { $0 = nil }

@@ -35,7 +35,8 @@ package struct JobStatusPlan: Sendable {
         var status = decide()
         status.observedGeneration = job.generation
         // A short command may be over before its running was seen.
-        status.startTime = present?.startTime ?? pods.compactMap(commandStart).min() ?? (status.phase == .running ? now : nil)
+        status.startTime =
+            present?.startTime ?? pods.compactMap(commandStart).min() ?? (status.phase == .running ? now : nil)
         if status.phase.isTerminal { status.endTime = now }
         let notes = MLLabels.imageNotes(pods)
         if !notes.isEmpty { status.notes = notes }

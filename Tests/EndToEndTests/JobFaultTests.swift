@@ -1,3 +1,4 @@
+internal import Foundation
 internal import KubeCore
 internal import Testing
 
@@ -67,6 +68,50 @@ extension EndToEnd.OneInstance {
             #expect(message.contains("exit code 1"))
             #expect(message.contains("in weigh"))
             #expect(message.contains("ValueError: no such column: weight"))
+        }
+
+        @Test(.timeLimit(.minutes(2))) func `A job's lines are streamed while it runs`() async throws {
+            let instance = try await Cluster.ready().instance
+            let script = """
+                import os, time
+                print("waiting for the word", flush=True)
+                while not os.path.exists("/tmp/go"):
+                    time.sleep(0.05)
+                print("heard it", flush=True)
+                """
+            let file = try Self.job(instance, name: "streamed", script: script)
+            let output = instance.folder + "/streamed.txt"
+            let command =
+                "exec \(Requirements.binaries)/outrigger ml job create -f \(file) -n streamed --stream > \(output)"
+            async let streamed = Program.run("sh", ["-c", command], environment: ["OUTRIGGER_DATA_DIR": instance.data])
+            _ = try await Poll.until("the first line") { () -> Bool? in
+                let bytes = FileManager.default.contents(atPath: output) ?? Data()
+                return bytes == Data("waiting for the word\n".utf8) ? true : nil
+            }
+            let job = try await instance.json("ml", "job", "show", "--name", "streamed")
+            #expect(job["status"]?.stringValue == "Running")
+            let pod = try await instance.kubectl("get", "pods", "-l", "ml.azure.com/run-id=streamed", "-o", "name")
+                .output
+            try await instance.kubectl("exec", pod.trimmed, "--", "touch", "/tmp/go")
+            #expect(try await streamed.status == 0)
+            #expect(try String(contentsOfFile: output, encoding: .utf8) == "waiting for the word\nheard it\n")
+        }
+
+        @Test(.timeLimit(.minutes(2))) func `A package that does not exist fails the job with its name`() async throws {
+            let instance = try await Cluster.ready().instance
+            let file = try Self.job(instance, name: "lost", script: "print(1)")
+            try instance.write(
+                "lost/conda.yml",
+                "dependencies:\n  - python=3.11\n  - pip\n  - pip:\n      - six==99.99.99\n"
+            )
+            try await instance.outrigger("ml", "job", "create", "--file", file, "--name", "lost")
+            let job = try await Self.end(instance, "lost")
+            #expect(job["status"]?.stringValue == "Failed")
+            #expect(job["error"]?["code"]?.stringValue == "EnvironmentFailed")
+            #expect(
+                job["error"]?["message"]?.stringValue?.contains("six==99.99.99") == true,
+                Comment(rawValue: job.prettyText)
+            )
         }
 
         @Test(.timeLimit(.minutes(2))) func `The exit code is the script's own`() async throws {

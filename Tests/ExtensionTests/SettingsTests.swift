@@ -188,6 +188,7 @@ private let violations: [Violation] = [
             error?.problems.first { $0.code == violation.wantCode && $0.setting == violation.wantSetting }
         )
         #expect(problem.description.contains(violation.wantText), "\(problem)")
+        #expect(problem.detail.message.contains(violation.wantSetting), "what clients show names the setting")
     }
 
     @Test(arguments: ["loadbalancer", "LOADBALANCER", "LoadBalancer", "loadBalancer"])

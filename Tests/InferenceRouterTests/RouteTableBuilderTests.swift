@@ -130,7 +130,20 @@ import Testing
         ).build()
         #expect(result.table.endpoints["iris"]?.auth == .keys(primary: nil, secondary: nil))
         #expect(result.table.endpoints["tokens"]?.auth == .token)
-        #expect(result.problems.count == 1)
+        #expect(result.problems.count == 2)
+        #expect(result.tokenKeys.isEmpty)
+    }
+
+    @Test("An endpoint that takes tokens checks them with its primary key")
+    func tokenKeys() throws {
+        let result = RouteTableBuilder(
+            endpoints: [try endpoint("iris"), try endpoint("tokens", auth: "AMLToken")],
+            deployments: [],
+            secrets: [keys("iris", primary: "a"), keys("tokens", primary: "b")],
+            endpointSlices: []
+        ).build()
+        #expect(result.tokenKeys == ["tokens": Array("b".utf8)])
+        #expect(result.problems.isEmpty)
     }
 
     @Test("Of two endpoints with one name the older is served")

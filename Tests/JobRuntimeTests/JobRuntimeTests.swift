@@ -155,7 +155,7 @@ struct RankPlanTests {
     }
 }
 
-@Suite("Running processes")
+@Suite("Running processes", .serialized)
 struct ProcessSupervisorTests {
     private func run(_ commands: [String]) async throws -> (exits: [Int], logs: [LogTee]) {
         let folder = FileManager.default.temporaryDirectory.path + "/outrigger-test-\(UUID().uuidString)"

@@ -51,7 +51,7 @@ struct JSONPatchTests {
     @Test("A merge patch removes by null and replaces lists")
     func merge() {
         let document: JSON = ["a": ["b": 1, "c": 2], "d": [1, 2]]
-        let patch: JSON = ["a": ["b": nil, "e": ["f": nil, "g": 3]], "d": [3]]
+        let patch: JSON = ["a": ["b": .null, "e": ["f": .null, "g": 3]], "d": [3]]
         #expect(JSONPatch.merge(patch, into: document) == ["a": ["c": 2, "e": ["g": 3]], "d": [3]])
     }
 

@@ -16,7 +16,10 @@ import Testing
             watches = Mutex(0)
         }
         func get(
-            _ type: ResourceType, namespace: String?, name: String, subresource: String?
+            _ type: ResourceType,
+            namespace: String?,
+            name: String,
+            subresource: String?
         ) async throws -> KubeObject {
             try await inner.get(type, namespace: namespace, name: name, subresource: subresource)
         }
@@ -36,33 +39,69 @@ import Testing
             }
         }
         func create(
-            _ type: ResourceType, namespace: String?, name: String?, subresource: String?, object: KubeObject,
+            _ type: ResourceType,
+            namespace: String?,
+            name: String?,
+            subresource: String?,
+            object: KubeObject,
             options: WriteOptions
         ) async throws -> KubeObject {
             try await inner.create(
-                type, namespace: namespace, name: name, subresource: subresource, object: object, options: options)
+                type,
+                namespace: namespace,
+                name: name,
+                subresource: subresource,
+                object: object,
+                options: options
+            )
         }
         func update(
-            _ type: ResourceType, namespace: String?, name: String, subresource: String?, object: KubeObject,
+            _ type: ResourceType,
+            namespace: String?,
+            name: String,
+            subresource: String?,
+            object: KubeObject,
             options: WriteOptions
         ) async throws -> KubeObject {
             try await inner.update(
-                type, namespace: namespace, name: name, subresource: subresource, object: object, options: options)
+                type,
+                namespace: namespace,
+                name: name,
+                subresource: subresource,
+                object: object,
+                options: options
+            )
         }
         func patch(
-            _ type: ResourceType, namespace: String?, name: String, subresource: String?, patch: Patch,
+            _ type: ResourceType,
+            namespace: String?,
+            name: String,
+            subresource: String?,
+            patch: Patch,
             options: WriteOptions
         ) async throws -> KubeObject {
             try await inner.patch(
-                type, namespace: namespace, name: name, subresource: subresource, patch: patch, options: options)
+                type,
+                namespace: namespace,
+                name: name,
+                subresource: subresource,
+                patch: patch,
+                options: options
+            )
         }
         func delete(
-            _ type: ResourceType, namespace: String?, name: String, options: DeleteOptions
+            _ type: ResourceType,
+            namespace: String?,
+            name: String,
+            options: DeleteOptions
         ) async throws -> KubeObject? {
             try await inner.delete(type, namespace: namespace, name: name, options: options)
         }
         func deleteCollection(
-            _ type: ResourceType, namespace: String?, selection: ListOptions, options: DeleteOptions
+            _ type: ResourceType,
+            namespace: String?,
+            selection: ListOptions,
+            options: DeleteOptions
         ) async throws {
             try await inner.deleteCollection(type, namespace: namespace, selection: selection, options: options)
         }

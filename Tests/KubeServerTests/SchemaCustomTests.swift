@@ -103,10 +103,10 @@ struct SchemaCustomTests {
                 #"FieldValueInvalid spec: Invalid value: "": "spec" must validate one and only one schema (oneOf). Found none valid"#
             ]
         ),
-        Case(schema: ["type": "string", "nullable": true], value: nil, want: []),
+        Case(schema: ["type": "string", "nullable": true], value: .null, want: []),
         Case(
             schema: ["type": "string"],
-            value: nil,
+            value: .null,
             want: [#"FieldValueTypeInvalid spec: Invalid value: "null": spec in body must be of type string: "null""#]
         ),
         Case(
@@ -147,9 +147,9 @@ struct SchemaCustomTests {
                 ],
             ],
         ])
-        var object: JSON = ["spec": ["a": nil, "n": nil, "l": [[:]]]]
+        var object: JSON = ["spec": ["a": .null, "n": .null, "l": [[:]]]]
         schema.applyDefaults(&object)
-        #expect(object == ["spec": ["a": "x", "n": nil, "o": ["deep": 0], "l": [["p": false]]]])
+        #expect(object == ["spec": ["a": "x", "n": .null, "o": ["deep": 0], "l": [["p": false]]]])
     }
 
     @Test("Unknown fields go, preserved ones stay, embedded objects keep their metadata")
@@ -205,7 +205,7 @@ struct SchemaCustomTests {
         ])
         var object: JSON = [
             "apiVersion": "a/v1", "kind": "A",
-            "metadata": ["name": "b", "labels": ["l": "1"], "creationTimestamp": nil],
+            "metadata": ["name": "b", "labels": ["l": "1"], "creationTimestamp": .null],
         ]
         #expect(schema.unknownFields(object) == [])
         schema.prune(&object)

@@ -40,7 +40,7 @@ struct SchemaFieldsTests {
     @Test("A pod gets upstream's defaults")
     func podDefaults() throws {
         var pod: JSON = [
-            "apiVersion": "v1", "kind": "Pod", "metadata": ["name": "a", "creationTimestamp": nil],
+            "apiVersion": "v1", "kind": "Pod", "metadata": ["name": "a", "creationTimestamp": .null],
             "spec": [
                 "serviceAccountName": "runner",
                 "containers": [

@@ -50,7 +50,7 @@ struct SchemaStrategicMergeTests {
         Case(
             name: "null removes, maps merge",
             current: ["nodeSelector": ["a": "1", "b": "2"], "hostname": "x"],
-            patch: ["nodeSelector": ["a": nil, "c": "3"], "hostname": nil],
+            patch: ["nodeSelector": ["a": .null, "c": "3"], "hostname": .null],
             want: ["nodeSelector": ["b": "2", "c": "3"]]
         ),
         Case(

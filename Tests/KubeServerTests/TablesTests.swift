@@ -165,7 +165,7 @@ struct TablesTests {
             "status": ["conditions": [["type": "Other", "status": "x"], ["type": "Ready", "status": "True"]]],
         ])
         let result = table(for: kind, items: [object], resourceVersion: "7", includeObject: .none, now: now)
-        #expect(result["rows"] == [["cells": ["e", 3, "True", "1 2", "key", "key", "10m", nil]]])
+        #expect(result["rows"] == [["cells": ["e", 3, "True", "1 2", "key", "key", "10m", .null]]])
         #expect(result["metadata"] == ["resourceVersion": "7"])
         let later = table(for: kind, items: [object], includeColumns: false, now: now)
         #expect(later["columnDefinitions"] == [])

@@ -7,7 +7,9 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct DrainingCloseTests {
     private static let size = 20_000_000
 
-    private func server(_ limit: TimeAmount) async throws -> NIOAsyncChannel<
+    private func server(
+        _ limit: TimeAmount
+    ) async throws -> NIOAsyncChannel<
         NIOAsyncChannel<ByteBuffer, ByteBuffer>, Never
     > {
         try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)

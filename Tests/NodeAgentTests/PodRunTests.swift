@@ -259,7 +259,7 @@ struct PodRunTests {
                 let texts = try node.log(finalized).split(separator: "\n").compactMap { LogLine(Array($0.utf8)) }
                 #expect(texts.map { String(decoding: $0.text, as: UTF8.self) } == ["pre", "term"])
                 #expect(state(last)?["terminated"]?["reason"] == "Completed")
-                try await node.api.patch(.pods, pod.key, .merge(["metadata": ["finalizers": nil]]))
+                try await node.api.patch(.pods, pod.key, .merge(["metadata": ["finalizers": .null]]))
                 try await eventuallyTrue("the pod goes") {
                     try await node.api.find(.pods, namespace: "default", name: "a") == nil
                 }
@@ -347,6 +347,44 @@ struct PodRunTests {
                 _ = try await node.wait("a", for: "restart") {
                     $0["status", "containerStatuses"]?[0]?["restartCount"] == 1
                 }
+            }
+        }
+    }
+
+    @Test("A pod that ended before this node's disk was made keeps its end, and is not run again")
+    func endedLongAgo() async throws {
+        try await TestNode.run { node in
+            try await node.create("a", ["restartPolicy": "Never", "containers": [TestNode.container("exit 1")]])
+            var pod = try await node.pod("a")
+            pod["status"] = [
+                "phase": "Succeeded",
+                "containerStatuses": [
+                    [
+                        "name": "main", "ready": false, "restartCount": 0, "image": "i", "imageID": "",
+                        "state": ["terminated": ["exitCode": 0, "reason": "Completed"]],
+                    ]
+                ],
+            ]
+            try await node.api.updateStatus(.pods, pod)
+            let changes = try await node.api.watch(.pods, namespace: "default", options: WatchOptions())
+            try await node.withAgent {
+                // Behind it in the queue of the agent, and looked after at the same time.
+                try await node.create("b", ["restartPolicy": "Never", "containers": [TestNode.container("exit 0")]])
+                let record = NodePaths(dataDirectory: node.configuration.dataDirectory, nodeName: "n1").pod(pod.uid)
+                    .record
+                try await eventuallyTrue("the agent is done with it") { PodRecord.load(record)?.isTornDown == true }
+                _ = try await node.wait("b", for: "end") { phase($0) == "Succeeded" }
+                try await node.api.delete(.pods, namespace: "default", name: "a", options: DeleteOptions())
+                var phases: Set<String> = []
+                watching: for try await event in changes {
+                    switch event {
+                    case .added(let object), .modified(let object):
+                        if object.name == "a" { phases.insert(phase(object) ?? "") }
+                    case .deleted(let object): if object.name == "a" { break watching }
+                    case .bookmark: continue
+                    }
+                }
+                #expect(phases == ["Succeeded"])
             }
         }
     }

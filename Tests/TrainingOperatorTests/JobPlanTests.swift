@@ -188,7 +188,7 @@ struct JobStatusPlanTests {
         ])
         let result = status(volcano("Running"), pods: [running])
         #expect(result.phase == .running)
-        #expect(result.startTime == "now")
+        #expect(result.startTime == "t")
     }
 
     @Test("A failing command shows its exit code and its last lines")

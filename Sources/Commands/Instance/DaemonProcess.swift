@@ -26,9 +26,7 @@ struct DaemonProcess: Sendable {
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, 1, logFile, O_WRONLY | O_CREAT | O_APPEND, 0o600)
         posix_spawn_file_actions_adddup2(&actions, 1, 2)
-        // Locks and pipes of whoever called 'up' must not live on in the daemon.
-        posix_spawn_file_actions_addclosefrom_np(&actions, 3)
-        posix_spawn_file_actions_addchdir_np(&actions, "/")
+        Self.keepDescriptorsToOurselves()
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
@@ -45,6 +43,14 @@ struct DaemonProcess: Sendable {
         }
         try PrivateFile.write("\(pid) \(Self.startTime(pid) ?? "0")\n", to: pidFile)
         return true
+    }
+
+    /// Locks and pipes of whoever called 'up' must not live on in the daemon.
+    private static func keepDescriptorsToOurselves() {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
+        for descriptor in names.compactMap({ Int32($0) }) where descriptor > 2 {
+            _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        }
     }
 
     /// SIGTERM, then SIGKILL after `grace`; returns when it is gone.

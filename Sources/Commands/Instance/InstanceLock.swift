@@ -8,7 +8,9 @@ struct InstanceLock: Sendable {
 
     private let descriptor: Int32
 
-    /// Waits for at most two minutes. The folder must exist.
+    /// Waits for at most two minutes.
+    ///
+    /// The folder must exist.
     static func take(_ layout: InstanceLayout) async throws -> InstanceLock {
         let path = layout.root + "/" + fileName
         let deadline = ContinuousClock.now + .seconds(120)
@@ -18,7 +20,7 @@ struct InstanceLock: Sendable {
                 throw CommandError("cannot write \(path)", cause: String(cString: strerror(errno)))
             }
             // 'down' removes the file: a lock on one that is no longer there keeps nobody out.
-            if flock(descriptor, LOCK_EX | LOCK_NB) == 0, isPresent(descriptor, path) {
+            if flock(descriptor, LOCK_EX | LOCK_NB) == 0, isPresent(descriptor) {
                 return InstanceLock(descriptor: descriptor)
             }
             close(descriptor)
@@ -32,9 +34,8 @@ struct InstanceLock: Sendable {
 
     func release() { close(descriptor) }
 
-    private static func isPresent(_ descriptor: Int32, _ path: String) -> Bool {
-        var held = stat()
-        var present = stat()
-        return fstat(descriptor, &held) == 0 && stat(path, &present) == 0 && held.st_ino == present.st_ino
+    private static func isPresent(_ descriptor: Int32) -> Bool {
+        let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(descriptor)")
+        return target?.hasSuffix(" (deleted)") == false
     }
 }

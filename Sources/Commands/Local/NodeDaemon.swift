@@ -16,9 +16,13 @@ struct NodeDaemon: AsyncParsableCommand {
     @Option(help: "Name of the node.") var nodeName: String
 
     func run() async throws {
+        // Pods' folders get exact modes; the caller's mask must take nothing from them.
+        umask(0o022)
         LogOutput.bootstrap(level: .info)
         let logger = Logger(label: "node")
         let layout = instance.layout
+        // The caller's folder may be on a file system that is to be unmounted.
+        _ = chdir("/")
         let record = try InstanceRecord.require(layout)
         guard let index = record.nodes.firstIndex(of: nodeName) else {
             throw CommandError("the instance has no node \(nodeName)", exitStatus: 3)

@@ -29,9 +29,13 @@ struct ServerDaemon: AsyncParsableCommand {
     @OptionGroup var instance: InstanceOptions
 
     func run() async throws {
+        // Pods' folders get exact modes; the caller's mask must take nothing from them.
+        umask(0o022)
         LogOutput.bootstrap(level: .info)
         let logger = Logger(label: "server")
         let layout = instance.layout
+        // The caller's folder may be on a file system that is to be unmounted.
+        _ = chdir("/")
         let record = try InstanceRecord.require(layout)
         // The servers listen on the bridge's address too, so the bridge comes first.
         try await record.network.ensure()

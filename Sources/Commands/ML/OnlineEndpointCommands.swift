@@ -146,10 +146,9 @@ struct OnlineEndpointCommands: AsyncParsableCommand {
                         throw CommandError("endpoint \(name) has no deployment \(deploymentName)", exitStatus: 3)
                     }
                 }
-                let keys = try await session.post(path(session, name) + "/listKeys")
                 return try await session.score(
                     uri: uri,
-                    key: keys["primaryKey"]?.stringValue ?? "",
+                    key: try await EndpointCredentials.secret(session, endpoint: endpoint, name: name),
                     body: request,
                     deployment: deploymentName
                 )
@@ -168,10 +167,19 @@ struct OnlineEndpointCommands: AsyncParsableCommand {
         @Option(name: [.short, .long], help: "Name.") var name: String
 
         func run() async throws {
-            let keys = try await workspace.withSession { try await $0.post(path($0, name) + "/listKeys") }
+            let credentials = try await workspace.withSession { session in
+                try await EndpointCredentials.read(
+                    session,
+                    endpoint: try await session.get(path(session, name)),
+                    name: name
+                )
+            }
             try output.output.write(
-                keys,
-                columns: [Column("PRIMARY KEY", "primaryKey"), Column("SECONDARY KEY", "secondaryKey")]
+                credentials,
+                columns: [
+                    Column("PRIMARY KEY", "primaryKey"), Column("SECONDARY KEY", "secondaryKey"),
+                    Column("TOKEN", "accessToken"),
+                ]
             )
         }
     }
@@ -218,5 +226,20 @@ enum Traffic {
             throw CommandError("--traffic \(text): the percentages must add up to 0 or 100", exitStatus: 2)
         }
         return shares
+    }
+}
+
+/// What a caller of an endpoint shows: a key, or a token for endpoints with `aml_token`.
+enum EndpointCredentials {
+    static func read(_ session: ARMSession, endpoint: JSON, name: String) async throws -> JSON {
+        let usesToken = endpoint["properties"]?["authMode"]?.stringValue == "AMLToken"
+        return try await session.post(
+            OnlineEndpointCommands.path(session, name) + (usesToken ? "/token" : "/listKeys")
+        )
+    }
+
+    static func secret(_ session: ARMSession, endpoint: JSON, name: String) async throws -> String {
+        let credentials = try await read(session, endpoint: endpoint, name: name)
+        return (credentials["accessToken"] ?? credentials["primaryKey"])?.stringValue ?? ""
     }
 }

@@ -89,6 +89,7 @@ struct BlobService: Sendable {
             updatedAt: now
         )
         do {
+            try checkName(address)
             let old = try await store.write { t -> String? in
                 if condition == .onlyIfAbsent, try t.blob(address.container, address.name) != nil {
                     throw BlobService.exists(address)
@@ -199,6 +200,16 @@ struct BlobService: Sendable {
                 400,
                 "InvalidResourceName",
                 "A blob name has 1 to 1024 bytes; this one has \(address.name.utf8.count)."
+            )
+        }
+        // Whoever downloads a folder makes paths of the names.
+        let segments = address.name.utf8.split(separator: UInt8(ascii: "/"))
+        guard !segments.contains(where: { $0.elementsEqual("..".utf8) || $0.elementsEqual(".".utf8) || $0.contains(0) })
+        else {
+            throw ARMError(
+                400,
+                "InvalidResourceName",
+                "Blob name '\(address.name)' has a segment '.' or '..' or a zero byte; name blobs without them."
             )
         }
     }

@@ -236,11 +236,15 @@ private struct SettingsParser {
     mutating func finish() {
         result.workloadTolerations = tolerations.sorted { $0.key < $1.key }.map(\.value)
         result.ignored.sort()
-        switch pair {
-        case (let certificate?, let key?): result.certificatePair = .init(certificate: certificate, key: key)
-        case (nil, nil): break
-        case (nil, _): missingHalf("sslCertPemFile", given: "sslKeyPemFile")
-        case (_, nil): missingHalf("sslKeyPemFile", given: "sslCertPemFile")
+        // Not a switch over the pair: Swift 6.3.1's optimizer ends with an ownership error on it.
+        if let certificate = pair.certificate {
+            if let key = pair.key {
+                result.certificatePair = .init(certificate: certificate, key: key)
+            } else {
+                missingHalf("sslKeyPemFile", given: "sslCertPemFile")
+            }
+        } else if pair.key != nil {
+            missingHalf("sslCertPemFile", given: "sslKeyPemFile")
         }
     }
 

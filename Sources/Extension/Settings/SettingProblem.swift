@@ -30,8 +30,10 @@ package struct SettingProblem: Sendable, Hashable, CustomStringConvertible {
 
     package var description: String { "\(setting): \(message). \(remedy)." }
 
+    /// Clients show the message alone, so it names the setting.
     package var detail: ErrorDetail {
-        ErrorDetail(code: code.rawValue, message: "\(message). \(remedy).", target: setting)
+        let text = message.contains(setting) ? "\(message). \(remedy)." : description
+        return ErrorDetail(code: code.rawValue, message: text, target: setting)
     }
 }
 

@@ -273,7 +273,8 @@ extension BootstrapRoles {
             "subjects": [["kind": "Group", "apiGroup": group, "name": "system:nodes"]],
         ]
         return [
-            (.roles, role), (.roleBindings, KubeObject(.roleBindings, namespace: nodeLeaseNamespace, name: name, body: body)),
+            (.roles, role),
+            (.roleBindings, KubeObject(.roleBindings, namespace: nodeLeaseNamespace, name: name, body: body)),
         ]
     }()
 }

@@ -5,6 +5,13 @@ extension PodWorker {
     /// Writes the status if it says something new.
     func publish(outcome: PodDecision.Outcome, isInitialized: Bool) async {
         guard !isGone, !isFinalized else { return }
+        // A pod that ended before this disk was made: what its status says about the end is all that is known of it.
+        let phase = pod.status["phase"]?.stringValue
+        let hasEnded = phase == "Succeeded" || phase == "Failed"
+        if hasEnded, containers.values.allSatisfy({ $0.record == nil }) {
+            published = pod.status
+            return
+        }
         let present = now
         let input = PodStatusInput(
             pod: pod,

@@ -130,9 +130,12 @@ final class Instance: Sendable {
     func remove() async throws {
         if FileManager.default.fileExists(atPath: data + "/instance.json") {
             let id = try networkID
-            let outcome = try await outrigger("down", expecting: nil, limit: .seconds(60))
+            let interfaces = Leftovers.interfaces(networkID: id)
+            // Some disks take their time to give back the room of many small files.
+            let outcome = try await outrigger("down", expecting: nil, limit: .seconds(180))
             #expect(outcome.status == 0, Comment(rawValue: outcome.description))
-            let left = try await Leftovers.find(data: data, networkID: id, port: port)
+            var left = try await Leftovers.find(data: data, networkID: id, port: port)
+            left += interfaces.filter { FileManager.default.fileExists(atPath: "/sys/class/net/" + $0) }
             #expect(left.isEmpty, Comment(rawValue: left.joined(separator: "\n")))
         }
         try FileManager.default.removeItem(atPath: folder)
