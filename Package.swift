@@ -1,4 +1,5 @@
 // swift-tools-version: 6.2
+import Foundation
 import PackageDescription
 
 let house: [SwiftSetting] = [
@@ -40,7 +41,16 @@ func module(
     _ dependencies: [Target.Dependency] = [],
     resources: [Resource]? = nil
 ) -> Target {
-    .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: house)
+    // Larger modules explain themselves in a README, which is no source file.
+    let folder = Context.packageDirectory + "/Sources/" + name
+    let hasReadme = FileManager.default.fileExists(atPath: folder + "/README.md")
+    return .target(
+        name: name,
+        dependencies: dependencies,
+        exclude: hasReadme ? ["README.md"] : [],
+        resources: resources,
+        swiftSettings: house
+    )
 }
 
 func tests(

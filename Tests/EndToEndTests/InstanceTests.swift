@@ -27,6 +27,13 @@ extension EndToEnd {
                     try await first.kubectl("get", "configmap", "two", expecting: 1)
                     try await second.kubectl("get", "configmap", "one", expecting: 1)
                     let id = try first.networkID
+                    // The search sees everything of a running instance, so that it can be believed afterwards.
+                    let present = try await Leftovers.find(data: first.data, networkID: id, port: first.port)
+                    for kind in [
+                        "process", "mount", "interface", "route", "packet filter", "control group", "folder", "port",
+                    ] {
+                        #expect(present.contains { $0.hasPrefix(kind) }, Comment(rawValue: kind))
+                    }
                     try await first.outrigger("down")
                     try await second.kubectl("exec", "two", "--", "true")
                     try await second.outrigger("status")

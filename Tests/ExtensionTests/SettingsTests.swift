@@ -1,3 +1,4 @@
+import ControlPlaneAPI
 import Crypto
 import Foundation
 import SwiftASN1

@@ -98,7 +98,7 @@ import Testing
 
     @Test func `Written YAML reads back as the same value`() throws {
         let value: JSON = [
-            "a": "yes", "b": "12", "c": [1, 2.5, true, nil], "d": ["e": "line1\nline2\n", "f": "", "g": "x: y # z"],
+            "a": "yes", "b": "12", "c": [1, 2.5, true, .null], "d": ["e": "line1\nline2\n", "f": "", "g": "x: y # z"],
             "h": [], "i": [:],
         ]
         #expect(try JSON(yaml: value.yamlText) == value)
