@@ -11,11 +11,19 @@ enum Leftovers {
         left += routes.split(separator: "\n").filter { $0.contains("or" + id) }.map { "route: " + $0 }
         let rules = try await Program.run("nft", ["list", "ruleset"]).output
         left += rules.split(separator: "\n").filter { $0.contains(id) }.map { "packet filter: " + $0 }
-        let group = "/sys/fs/cgroup/outrigger/" + id
-        if FileManager.default.fileExists(atPath: group) { left.append("control group: " + group) }
+        left += controlGroups(id).map { "control group: " + $0 }
         if FileManager.default.fileExists(atPath: data) { left.append("folder: " + data) }
         left += [port, port + 1].filter { !Ports.isFree($0) }.map { "port \($0) is in use" }
         return left
+    }
+
+    /// The instance's groups in the one hierarchy of version 2, or in each hierarchy of version 1.
+    private static func controlGroups(_ id: String) -> [String] {
+        let root = "/sys/fs/cgroup"
+        let hierarchies = ((try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []).map { root + "/" + $0 }
+        return ([root] + hierarchies).map { $0 + "/outrigger/" + id }.filter {
+            FileManager.default.fileExists(atPath: $0)
+        }
     }
 
     /// Interfaces on an instance's bridge, one per pod, which must go with it.
