@@ -73,6 +73,9 @@ package enum ExecutionWrapper {
             for name in ["PATH", "HOSTNAME", "LANG"] where environment[name] == nil {
                 environment[name] = ProcessInfo.processInfo.environment[name]
             }
+            if let path = environment["PATH"], let folder = try interpreterFolder(path: path) {
+                environment["PATH"] = path + ":" + folder
+            }
             children.append(try ChildProcess.start(process.arguments, environment: environment))
         }
         return children
@@ -151,6 +154,22 @@ package enum ExecutionWrapper {
                 "cannot enter \(manifest.workingDirectory): \(String(cString: strerror(errno)))"
             )
         }
+    }
+
+    /// Where commands that say `python` find the image's `python3`; nil when there is a `python`, or no `python3`.
+    ///
+    /// Images of Azure ML have both names, Debian's own root has not.
+    private static func interpreterFolder(path: String) throws -> String? {
+        func find(_ name: String) -> String? {
+            path.split(separator: ":").map { "\($0)/\(name)" }.first { access($0, X_OK) == 0 }
+        }
+        guard find("python") == nil, let python3 = find("python3") else { return nil }
+        let folder = RuntimePaths.root + "/run/bin"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        if !FileManager.default.fileExists(atPath: folder + "/python") {
+            try FileManager.default.createSymbolicLink(atPath: folder + "/python", withDestinationPath: python3)
+        }
+        return folder
     }
 
     /// The system's CAs and ours in one file, for clients that take only one.

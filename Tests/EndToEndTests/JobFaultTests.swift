@@ -97,6 +97,33 @@ extension EndToEnd.OneInstance {
             #expect(try String(contentsOfFile: output, encoding: .utf8) == "waiting for the word\nheard it\n")
         }
 
+        @Test(.timeLimit(.minutes(2))) func `A command that says python runs in an image that has only python3`()
+            async throws
+        {
+            let instance = try await Cluster.ready().instance
+            let file = try instance.write(
+                "bare/job.yml",
+                """
+                type: command
+                command: python -c 'print(6 * 7)'
+                environment:
+                  image: python:3.11-slim
+                compute: azureml:local
+                """
+            )
+            let streamed = try await instance.outrigger(
+                "ml",
+                "job",
+                "create",
+                "--file",
+                file,
+                "--name",
+                "bare",
+                "--stream"
+            )
+            #expect(streamed.output.contains("42"))
+        }
+
         @Test(.timeLimit(.minutes(2))) func `A package that does not exist fails the job with its name`() async throws {
             let instance = try await Cluster.ready().instance
             let file = try Self.job(instance, name: "lost", script: "print(1)")
