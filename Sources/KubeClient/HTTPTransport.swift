@@ -137,6 +137,16 @@ final class HTTPTransport: Sendable {
         }
     }
 
+    /// One request without retries; an answer of any status is returned.
+    func raw(_ call: Call, headers: [String: String]) async throws -> HTTPClientResponse {
+        var request = try request(call, try await credentials.answer())
+        for (name, value) in headers { request.headers.replaceOrAdd(name: name, value: value) }
+        let deadline = NIODeadline.now() + .nanoseconds(requestTimeout.nanoseconds)
+        let response = try await client.execute(request, deadline: deadline, logger: logger)
+        if response.status == .unauthorized, credentials.isRenewable { await credentials.invalidate() }
+        return response
+    }
+
     private func request(_ call: Call, _ credentials: CredentialSource.Answer) throws -> HTTPClientRequest {
         var url = base + call.path
         if !call.query.isEmpty {

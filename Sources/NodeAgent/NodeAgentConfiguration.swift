@@ -62,6 +62,12 @@ package struct NodeAgentConfiguration: Sendable {
 
     var monitor: String { monitorPath.isEmpty ? dataDirectory + "/bin/outrigger-monitor" : monitorPath }
     var outrigger: String { outriggerPath.isEmpty ? dataDirectory + "/bin/outrigger" : outriggerPath }
+    /// The program of one version when that was kept, else the present one.
+    func outrigger(version: String?) -> String {
+        guard outriggerPath.isEmpty, let version else { return outrigger }
+        let kept = dataDirectory + "/bin/versions/" + version + "/outrigger"
+        return Files.exists(kept) ? kept : outrigger
+    }
     /// Control group below which every pod of this node lives.
     var cgroupParent: String { "/outrigger/" + instanceName + "/" + nodeName }
 }

@@ -7,7 +7,11 @@ import Testing
 @Suite(.timeLimit(.minutes(1)))
 struct RegistryAdmissionTests {
     private struct Hook: AdmissionHook {
-        func mutate(_ request: AdmissionRequest) async throws -> KubeObject? {
+        func mutate(
+            _ request: AdmissionRequest,
+            normalize: @Sendable (KubeObject) throws -> KubeObject,
+            repeatBuiltIn: @Sendable (KubeObject) async throws -> KubeObject
+        ) async throws -> KubeObject? {
             guard var object = request.object, request.type == .configMaps else { return nil }
             object.labels["seen"] = request.operation.rawValue.lowercased()
             return object

@@ -60,6 +60,7 @@ let fullImage = ResolvedImage(
     imageID: "host",
     expose: [],
     carriesOutrigger: false,
+    tag: nil,
     isSubstituted: false
 )
 

@@ -17,6 +17,26 @@ struct EscalationGuard: Sendable {
         }
     }
 
+    /// A PUT or apply that makes its object needs the right to create as well.
+    ///
+    /// - Throws: 403 as a POST would.
+    static func checkCreation(_ resource: Resource, namespace: String, name: String) throws(APIError) {
+        guard let authorizer = current?.authorizer, let user = RequestScope.current?.user else { return }
+        let type = resource.type
+        try authorizer.authorize(
+            AuthorizationAttributes(
+                user: user,
+                verb: "create",
+                isResource: true,
+                group: type.group,
+                version: type.version,
+                resource: type.plural,
+                namespace: namespace,
+                name: name
+            )
+        )
+    }
+
     private func checkRole(
         _ role: KubeObject,
         old: KubeObject?,

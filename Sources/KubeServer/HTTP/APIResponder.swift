@@ -17,6 +17,11 @@ struct APIResponder: RequestResponder {
     /// As etcd-backed servers have it.
     let maximumBodyBytes = 3 * 1024 * 1024
 
+    func streamsBody(_ head: HTTPRequestHead) -> Bool {
+        let isUpgrade = head.headers.contains(name: "Upgrade")
+        return !isUpgrade && ServiceProxy.matches(path: String(head.uri.prefix { $0 != "?" }))
+    }
+
     func respond(to request: ServerRequest) async -> RequestOutcome {
         let target = RequestTarget(method: request.method, path: request.path, query: request.query)
         guard metrics.begin(maximum: maximumRequests) else {

@@ -38,6 +38,9 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// The answer is out, but the client still sends: closing now would lose the answer on its way.
     private var isDiscarding = false
     private var hasAnswered = false
+    /// Takes the body of the present request, which is being answered already.
+    private var upload: BodyStream.Producer.Source?
+    private var isUploadFull = false
     private var certificateUser: RequestUser?
     private var didReadCertificate = false
     private var unfinishedWrites = 0
@@ -69,6 +72,8 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
         timer?.cancel()
         timer = nil
         task?.cancel()
+        upload?.finish(ChannelError.inputClosed)
+        upload = nil
         pending = []
         context.fireChannelInactive()
     }
@@ -104,12 +109,31 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
         lastProgress = .now()
         let part = unwrapInboundIn(data)
         guard case .responding = state else { return take(part, context) }
-        pending.append(part)
+        if upload != nil { takeUpload(part) } else { pending.append(part) }
+    }
+
+    private func takeUpload(_ part: HTTPServerRequestPart) {
+        switch part {
+        case .body(let buffer):
+            if case .stopProducing? = upload?.yield(buffer) { isUploadFull = true }
+        case .end:
+            upload?.finish()
+            upload = nil
+            isUploadFull = false
+        case .head: break
+        }
+    }
+
+    /// The reader of the body takes more, or has gone.
+    private func resumeUpload(_ context: ChannelHandlerContext) {
+        guard isUploadFull else { return }
+        isUploadFull = false
+        context.read()
     }
 
     /// Nothing more is read from a client that sends requests faster than they are answered.
     func read(context: ChannelHandlerContext) {
-        if pending.count < 4 { context.read() }
+        if pending.count < 4, !isUploadFull { context.read() }
     }
 
     private func take(_ part: HTTPServerRequestPart, _ context: ChannelHandlerContext) {
@@ -122,6 +146,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
                     promise: nil
                 )
             }
+            if responder.streamsBody(head) { startUpload(head, context) }
         case .body(let buffer):
             guard case .reading(let head, var body) = state else { return }
             state = .idle
@@ -155,7 +180,29 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
         Exchange.send(.error(error), version: head.version, keepsAlive: false, isHead: false, to: context.channel)
     }
 
-    private func start(_ head: HTTPRequestHead, _ body: [UInt8], _ context: ChannelHandlerContext) {
+    private func startUpload(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        let eventLoop = context.eventLoop
+        let (stream, source) = BodyStream.make(
+            length: head.headers.first(name: "Content-Length").flatMap { Int64($0) }
+                ?? (head.headers.contains(name: "Transfer-Encoding") ? nil : 0)
+        ) {
+            eventLoop.execute {
+                let (handler, context) = bound.value
+                handler.resumeUpload(context)
+            }
+        }
+        upload = source
+        isUploadFull = false
+        start(head, [], stream: stream, context)
+    }
+
+    private func start(
+        _ head: HTTPRequestHead,
+        _ body: [UInt8],
+        stream: BodyStream? = nil,
+        _ context: ChannelHandlerContext
+    ) {
         state = .responding
         keepsAlive = head.isKeepAlive && !isQuiescing
         isHead = head.method == .HEAD
@@ -173,6 +220,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
             uri: head.uri,
             headers: head.headers,
             body: body,
+            stream: stream,
             certificateUser: certificateUser,
             peer: context.remoteAddress?.ipAddress ?? ""
         )
@@ -214,6 +262,15 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// The answer is complete: goes on with the next request, or closes.
     private func finish(_ context: ChannelHandlerContext, after written: EventLoopFuture<Void>) {
         task = nil
+        if let unread = upload {
+            // The answer came before the end of the body: what still comes is dropped, and the connection ends.
+            unread.finish()
+            upload = nil
+            isUploadFull = false
+            keepsAlive = false
+            isDiscarding = true
+            context.read()
+        }
         guard keepsAlive else {
             state = .refusing
             let channel = context.channel
@@ -240,12 +297,12 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
 }
 
 extension ConnectionHandler {
-    /// Connects to the socket, takes HTTP off this connection and lets bytes flow.
-    fileprivate func beginTunnel(to path: String, head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+    /// Connects to the target, takes HTTP off this connection and lets bytes flow.
+    fileprivate func beginTunnel(to target: TunnelTarget, head: HTTPRequestHead, _ context: ChannelHandlerContext) {
         let channel = context.channel
         let logger = logger
         let (version, bound) = (head.version, NIOLoopBound((self, context), eventLoop: context.eventLoop))
-        Tunnel.connect(to: path, on: context.eventLoop).whenComplete { result in
+        Tunnel.connect(to: target, on: context.eventLoop).whenComplete { result in
             let (handler, context) = bound.value
             guard channel.isActive else {
                 if case .success(let backend) = result { backend.close(promise: nil) }
@@ -256,11 +313,14 @@ extension ConnectionHandler {
                 handler.state = .tunnelled
                 Tunnel.join(context: context, handler: handler, backend: backend, head: head)
             case .failure(let error):
-                logger.warning("node agent cannot be reached", metadata: ["socket": "\(path)", "error": "\(error)"])
+                logger.warning(
+                    "upgraded connection's target cannot be reached",
+                    metadata: ["target": "\(target)", "error": "\(error)"]
+                )
                 let refusal = APIError(
                     code: 502,
                     reason: .init(rawValue: "BadGateway"),
-                    message: "error dialing backend: \(path): \(error)"
+                    message: "error dialing backend: \(target): \(error)"
                 )
                 Exchange.send(.error(refusal), version: version, keepsAlive: false, isHead: false, to: channel)
             }
@@ -284,8 +344,8 @@ private struct LoopSide: Sendable {
         eventLoop.execute { handler.value.beginStream() }
     }
 
-    func beginTunnel(to path: String, head: HTTPRequestHead) {
-        eventLoop.execute { handler.value.beginTunnel(to: path, head: head, context.value) }
+    func beginTunnel(to target: TunnelTarget, head: HTTPRequestHead) {
+        eventLoop.execute { handler.value.beginTunnel(to: target, head: head, context.value) }
     }
 }
 
@@ -306,7 +366,7 @@ private struct Exchange: Sendable {
         case .stream(let status, let headers, let body):
             loop.beginStream()
             await stream(status, headers, body)
-        case .tunnel(let path, let head): loop.beginTunnel(to: path, head: head)
+        case .tunnel(let target, let head): loop.beginTunnel(to: target, head: head)
         }
     }
 

@@ -19,6 +19,8 @@ package final class KubeServer: Service {
     private let tokens: ServiceAccountTokens
     private let authorizer: Authorizer
     private let proxyClient: HTTPClient
+    private let serviceClient: HTTPClient
+    private let webhookCaller = WebhookCaller()
     private let logger: Logger
     private let state = Mutex(State())
 
@@ -56,14 +58,23 @@ package final class KubeServer: Service {
             configuration: client,
             backgroundActivityLogger: logger
         )
+        serviceClient = HTTPClient(
+            eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
+            configuration: Self.serviceClientConfiguration,
+            backgroundActivityLogger: logger
+        )
         do {
-            try await bootstrap.prepare()
+            try await Upkeep.$isRunning.withValue(true) { try await bootstrap.prepare() }
             try await authorizer.load()
             try await aggregation.update()
             try await authorizer.load()
+            registry.setAdmissionHook(
+                WebhookAdmission(table: registry.webhooks, caller: webhookCaller, store: store, logger: logger)
+            )
         } catch {
             await store.close()
             try? await proxyClient.shutdown()
+            try? await serviceClient.shutdown()
             throw error
         }
     }
@@ -90,7 +101,8 @@ package final class KubeServer: Service {
         do {
             listener = try await listen()
             listening = listener
-            try await bootstrap.publish(advertised(listener.ports))
+            let address = advertised(listener.ports)
+            try await Upkeep.$isRunning.withValue(true) { try await bootstrap.publish(address) }
         } catch {
             finish(.failure(error))
             await listening?.close(grace: .zero)
@@ -103,6 +115,7 @@ package final class KubeServer: Service {
             group.addTask { [authorizer] in await authorizer.run() }
             group.addTask { [aggregation] in await aggregation.run() }
             group.addTask { [registry] in await registry.run() }
+            group.addTask { [registry] in await registry.runQuotas() }
             group.addTask { try? await gracefulShutdown() }
             // Only the last one ends by itself; cancellation ends all.
             await group.next()
@@ -122,6 +135,24 @@ package final class KubeServer: Service {
     private func close() async {
         await store.close()
         try? await proxyClient.shutdown()
+        try? await serviceClient.shutdown()
+        await webhookCaller.shutdown()
+    }
+
+    /// For requests passed on to pods: answers come back as they are, redirects and compression included.
+    private static var serviceClientConfiguration: HTTPClient.Configuration {
+        var tls = TLSConfiguration.makeClientConfiguration()
+        tls.certificateVerification = .none
+        var configuration = HTTPClient.Configuration(
+            tlsConfiguration: tls,
+            redirectConfiguration: .disallow,
+            timeout: .init(connect: .seconds(10)),
+            decompression: .disabled
+        )
+        configuration.httpVersion = .http1Only
+        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 1024
+        configuration.connectionPool.retryConnectionEstablishment = false
+        return configuration
     }
 
     private func finish(_ result: Result<[Int], any Error>) {
@@ -183,7 +214,8 @@ package final class KubeServer: Service {
             resources: ResourceRoutes(
                 registry: registry,
                 reviews: AccessReviews(authorizer: authorizer, tokens: tokenAuthenticator),
-                nodes: NodeProxy(client: proxyClient, socketPath: configuration.agentSocketPath)
+                nodes: NodeProxy(client: proxyClient, socketPath: configuration.agentSocketPath),
+                services: ServiceProxy(client: serviceClient, socketPath: configuration.agentSocketPath)
             ),
             system: system,
             metrics: metrics,

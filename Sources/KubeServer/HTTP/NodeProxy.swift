@@ -29,7 +29,32 @@ struct NodeProxy: Sendable {
         guard call.request.isUpgrade else {
             throw APIError.badRequest("Upgrade request required")
         }
-        return .tunnel(socketPath: socket, head: try head(call, pod))
+        try await registry.admitConnection(
+            .pods,
+            namespace: call.namespace,
+            name: name,
+            subresource: call.target.subresource,
+            options: Self.options(call),
+            user: call.user
+        )
+        return .tunnel(to: .unix(socket), head: try head(call, pod))
+    }
+
+    /// The query as the options object that admission sees.
+    private static func options(_ call: ResourceRoutes.Call) -> JSON {
+        let kind = call.kind.subresource(call.target.subresource)?.kind ?? ""
+        var options: [String: JSON] = ["apiVersion": "v1", "kind": .string(kind)]
+        let query = call.request.query
+        if call.target.subresource == "portforward" {
+            let ports = query.all("ports").compactMap { Int($0) }
+            if !ports.isEmpty { options["ports"] = .array(ports.map { JSON($0) }) }
+            return .object(options)
+        }
+        for stream in ["stdin", "stdout", "stderr", "tty"] where query.flag(stream) ?? false { options[stream] = true }
+        if let container = query.text("container") { options["container"] = .string(container) }
+        let command = query.all("command")
+        if !command.isEmpty { options["command"] = JSON(command) }
+        return .object(options)
     }
 
     // MARK: Logs

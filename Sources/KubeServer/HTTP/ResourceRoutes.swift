@@ -7,6 +7,7 @@ struct ResourceRoutes: Sendable {
     let registry: Registry
     let reviews: AccessReviews
     let nodes: NodeProxy
+    let services: ServiceProxy
 
     /// One request to a known kind, with what belongs to it.
     struct Call: Sendable {
@@ -27,6 +28,7 @@ struct ResourceRoutes: Sendable {
         }
         let call = Call(kind: kind, target: target, request: request, user: user)
         if let outcome = try await nodes.respond(call, registry: registry) { return outcome }
+        if let outcome = try await services.respond(call, registry: registry) { return outcome }
         if !target.rest.isEmpty { return nil }
         try checkMethod(call)
         switch target.verb {

@@ -12,6 +12,8 @@ struct ServerRequest: Sendable {
     var uri: String
     var headers: HTTPHeaders
     var body: [UInt8]
+    /// The body of a request that is passed on; `body` is then empty.
+    var stream: BodyStream?
     /// Who the client's certificate says it is.
     var certificateUser: RequestUser?
     /// The peer's address, for messages and logs only.

@@ -1,14 +1,31 @@
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
+internal import NIOSSL
 
-/// Joins an upgraded connection with a Unix socket.
+/// Joins an upgraded connection with another socket.
 enum Tunnel {
-    static func connect(to path: String, on eventLoop: any EventLoop) -> EventLoopFuture<any Channel> {
-        ClientBootstrap(group: eventLoop)
+    static func connect(to target: TunnelTarget, on eventLoop: any EventLoop) -> EventLoopFuture<any Channel> {
+        let bootstrap = ClientBootstrap(group: eventLoop)
             .channelOption(ChannelOptions.autoRead, value: false)
             .connectTimeout(.seconds(10))
-            .connect(unixDomainSocketPath: path)
+        switch target {
+        case .unix(let path): return bootstrap.connect(unixDomainSocketPath: path)
+        case .tcp(let host, let port, let isTLS):
+            return bootstrap.channelInitializer { channel in
+                guard isTLS else { return channel.eventLoop.makeSucceededVoidFuture() }
+                return channel.eventLoop.makeCompletedFuture {
+                    var tls = TLSConfiguration.makeClientConfiguration()
+                    tls.certificateVerification = .none
+                    let handler = try NIOSSLClientHandler(
+                        context: NIOSSLContext(configuration: tls),
+                        serverHostname: nil
+                    )
+                    try channel.pipeline.syncOperations.addHandler(handler)
+                }
+            }
+            .connect(host: host, port: port)
+        }
     }
 
     /// Replaces HTTP on the client's channel; both channels are on one event loop.

@@ -97,7 +97,7 @@ package enum BuiltInKinds {
         case "proxy":
             Kind.Subresource(
                 name: name,
-                kind: "NodeProxyOptions",
+                kind: type.kind + "ProxyOptions",
                 verbs: ["create", "delete", "get", "patch", "update"]
             )
         case "finalize": Kind.Subresource(name: name, kind: type.kind, verbs: ["update"])

@@ -23,12 +23,12 @@ enum KindRows {
         v1 Node nodes cluster core.v1.Node short=no sub=status,proxy fields=spec.unschedulable
         v1 PersistentVolume persistentvolumes cluster core.v1.PersistentVolume short=pv sub=status
         v1 PersistentVolumeClaim persistentvolumeclaims namespaced core.v1.PersistentVolumeClaim short=pvc sub=status
-        v1 Pod pods namespaced core.v1.Pod short=po cat=all sub=status,attach,binding,ephemeralcontainers,eviction,exec,log,portforward fields=spec.nodeName,spec.restartPolicy,spec.schedulerName,spec.serviceAccountName,spec.hostNetwork,status.phase,status.podIP,status.podIPs,status.nominatedNodeName
+        v1 Pod pods namespaced core.v1.Pod short=po cat=all sub=status,attach,binding,ephemeralcontainers,eviction,exec,log,portforward,proxy fields=spec.nodeName,spec.restartPolicy,spec.schedulerName,spec.serviceAccountName,spec.hostNetwork,status.phase,status.podIP,status.podIPs,status.nominatedNodeName
         v1 PodTemplate podtemplates namespaced core.v1.PodTemplate
         v1 ReplicationController replicationcontrollers namespaced core.v1.ReplicationController short=rc cat=all sub=status,scale fields=status.replicas
         v1 ResourceQuota resourcequotas namespaced core.v1.ResourceQuota short=quota sub=status
         v1 Secret secrets namespaced core.v1.Secret fields=type
-        v1 Service services namespaced core.v1.Service short=svc cat=all sub=status fields=spec.clusterIP,spec.type
+        v1 Service services namespaced core.v1.Service short=svc cat=all sub=status,proxy fields=spec.clusterIP,spec.type
         v1 ServiceAccount serviceaccounts namespaced core.v1.ServiceAccount short=sa sub=token
         apiregistration.k8s.io/v1 APIService apiservices cluster apiregistration.v1.APIService cat=api-extensions sub=status
         apps/v1 ControllerRevision controllerrevisions namespaced apps.v1.ControllerRevision

@@ -12,7 +12,7 @@ enum MetadataRules {
             }
         }
         errors += labels(object["metadata", "labels"], path: "metadata.labels")
-        errors += annotations(object["metadata", "annotations"])
+        errors += annotations(object["metadata", "annotations"], path: "metadata.annotations")
         errors += owners(object["metadata", "ownerReferences"]?.arrayValue ?? [])
         for finalizer in object.finalizers where !LabelSyntax.isQualifiedName(finalizer) {
             errors.append(FieldError("metadata.finalizers", .invalid, qualifiedNameText, badValue: .string(finalizer)))
@@ -43,18 +43,18 @@ enum MetadataRules {
         return errors
     }
 
-    private static func annotations(_ json: JSON?) -> [FieldError] {
+    static func annotations(_ json: JSON?, path: String) -> [FieldError] {
         guard let members = json?.objectValue else { return [] }
         var errors: [FieldError] = []
         var size = 0
         for (key, value) in members.sorted(by: { $0.key < $1.key }) {
             if !LabelSyntax.isQualifiedName(key.lowercased()) {
-                errors.append(FieldError("metadata.annotations", .invalid, qualifiedNameText, badValue: .string(key)))
+                errors.append(FieldError(path, .invalid, qualifiedNameText, badValue: .string(key)))
             }
             size += key.utf8.count + (value.stringValue?.utf8.count ?? 0)
         }
         if size > 262_144 {
-            errors.append(FieldError("metadata.annotations", .tooLong, "may not be more than 262144 bytes"))
+            errors.append(FieldError(path, .tooLong, "may not be more than 262144 bytes"))
         }
         return errors
     }

@@ -94,6 +94,20 @@ extension Registry {
         )
     }
 
+    /// The status of built-in kinds before anything was observed, where it is more than empty.
+    static let emptyStatus: [String: JSON] = [
+        "replicasets.apps": ["replicas": 0], "replicationcontrollers": ["replicas": 0],
+        "statefulsets.apps": ["replicas": 0, "availableReplicas": 0],
+        "daemonsets.apps": [
+            "currentNumberScheduled": 0, "numberMisscheduled": 0, "desiredNumberScheduled": 0, "numberReady": 0,
+        ],
+        "poddisruptionbudgets.policy": [
+            "disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0,
+        ],
+        "ingresses.networking.k8s.io": ["loadBalancer": [:]],
+        "horizontalpodautoscalers.autoscaling": ["desiredReplicas": 0, "currentMetrics": .null],
+    ]
+
     /// The object without what only a subresource or the server may set.
     func withoutStatus(_ resource: Resource, _ object: KubeObject) -> KubeObject {
         guard resource.kind.hasStatus else { return object }

@@ -47,9 +47,10 @@ extension Registry {
                 message: "create not allowed while custom resource definition is terminating"
             )
         }
-        let context = context(resource, dryRun: options.dryRun)
+        var context = context(resource, dryRun: options.dryRun, fieldManager: options.fieldManager, isPatch: apply)
         let prefix = decoded["metadata", "generateName"]?.stringValue ?? ""
         let isGenerated = decoded.name.isEmpty && !prefix.isEmpty
+        context.isNameGenerated = isGenerated
         // A generated name that is taken is generated again.
         for attempt in 0..<8 {
             var object = stamped(decoded, resource)
@@ -60,6 +61,11 @@ extension Registry {
                 return made
             } catch let error as APIError where error.isAlreadyExists && isGenerated && attempt < 7 {
                 continue
+            } catch var error as APIError where isGenerated && error.reason == .forbidden {
+                // Refused before it has a name: the same attempt gets the same words each time.
+                error.message = error.message.replacing("\"\(object.name)\"", with: "\"\(prefix)\"")
+                error.name = prefix
+                throw error
             }
         }
         throw APIError.alreadyExists(resource.type, prefix)
@@ -89,10 +95,14 @@ extension Registry {
         var object = resource.strategy.keepsStatusOnCreate ? given : withoutStatus(resource, given)
         let strategy = resource.strategy
         try requireNamespace(resource, namespace, object.name)
-        try await strategy.admit(&object, old: nil, context)
+        let name = object.name
+        defer { quotas.release(storage: resource.storage, namespace: namespace, name: name) }
         object = try await mutated(object, old: nil, resource, context)
         do {
             try strategy.prepareForCreate(&object, context)
+            if !resource.kind.isCustom, resource.kind.hasStatus, object["status"] == nil {
+                object["status"] = Registry.emptyStatus[resource.storage] ?? [:]
+            }
             let errors = errors(resource, object, old: nil, context)
             if !errors.isEmpty { throw APIError.invalid(resource.type, object.name, errors) }
             try await admitFinal(object, old: nil, resource, context)

@@ -55,14 +55,20 @@ extension Registry {
             if let resource = table.all.first(where: { $0.definitionName == name }) {
                 for object in store.list(resource.storage).objects where !object.isTerminating {
                     do {
-                        _ = try await remove(resource, object.namespace, object.name, DeleteOptions())
+                        _ = try await remove(
+                            resource,
+                            object.namespace,
+                            object.name,
+                            DeleteOptions(),
+                            isHookAsked: false
+                        )
                     } catch let error as APIError where error.isNotFound {}
                 }
                 // Objects with finalizers end later; `run` looks again.
                 if store.count(resource.storage) > 0 { return }
             }
             let definitions = try resource(.customResourceDefinitions)
-            _ = try await change(definitions, "", name, nil, WriteOptions()) { definition in
+            _ = try await change(definitions, "", name, nil, WriteOptions(), isHookAsked: false) { definition in
                 var done = definition
                 done.finalizers.removeAll { $0 == DefinitionStrategy.cleanupFinalizer }
                 return done

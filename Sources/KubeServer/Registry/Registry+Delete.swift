@@ -41,7 +41,8 @@ extension Registry {
         _ resource: Resource,
         _ namespace: String,
         _ name: String,
-        _ options: DeleteOptions
+        _ options: DeleteOptions,
+        isHookAsked: Bool = true
     ) async throws -> KubeObject {
         let context = context(resource, dryRun: options.dryRun)
         for _ in 0..<64 {
@@ -49,7 +50,7 @@ extension Registry {
             let old = resource.conversion.present(stored)
             try Registry.check(options, old, resource.type)
             try resource.strategy.validateDelete(old, context)
-            try await admitFinal(nil, old: old, resource, context)
+            try await admitFinal(nil, old: old, resource, context, isHookAsked: isHookAsked)
             guard let marked = marked(resource, old, options, context) else { return old }
             let ends = Registry.isFinished(marked)
             // What goes at once was never terminating; a pod's last state says that it was killed.

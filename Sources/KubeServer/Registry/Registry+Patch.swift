@@ -34,7 +34,7 @@ extension Registry {
             }
         }
         if let subresource, resource.kind.subresource(subresource) == nil { throw notServed(subresource, resource) }
-        return try await change(resource, namespace, name, subresource, options) { current in
+        return try await change(resource, namespace, name, subresource, options, isPatch: true) { current in
             try Registry.applied(patch, to: current, schema: resource.kind.schema)
         }
     }
@@ -142,6 +142,7 @@ extension Registry {
         )
         var decoded = try decode(resource, namespace, merged, options)
         decoded.resourceVersion = nil
+        try EscalationGuard.checkCreation(resource, namespace: namespace, name: applied.name)
         return try await insert(resource, namespace, decoded, options, apply: true)
     }
 

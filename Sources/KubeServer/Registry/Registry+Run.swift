@@ -32,6 +32,22 @@ extension Registry {
         }
     }
 
+    /// Keeps the quotas' status true while there are quotas; ends as `run` does.
+    package func runQuotas() async {
+        let cursor = store.cursor("resourcequotas", after: store.revision)
+        while !Task.isCancelled {
+            await updateQuotaStatus()
+            let second = DispatchTime.now().uptimeNanoseconds + 1_000_000_000
+            do throws(StoreError) {
+                // Without quotas nothing needs to be counted until one is made.
+                let deadline = store.count("resourcequotas") > 0 ? second : nil
+                if case .closed = try await cursor.next(deadline: deadline) { return }
+            } catch {
+                cursor.move(to: store.revision)
+            }
+        }
+    }
+
     func expireEvents() async {
         guard let resource = table.find(.events) else { return }
         let limit = configuration.clock() - Double(configuration.eventSeconds)
@@ -43,7 +59,7 @@ extension Registry {
             ].compactMap { $0?.stringValue }
             guard let last = texts.compactMap(Timestamp.seconds).max(), last < limit else { continue }
             do {
-                _ = try await remove(resource, stored.namespace, stored.name, DeleteOptions())
+                _ = try await remove(resource, stored.namespace, stored.name, DeleteOptions(), isHookAsked: false)
             } catch let error as APIError where error.isNotFound {
             } catch {
                 configuration.logger.warning("expiring events failed", metadata: ["error": "\(error)"])

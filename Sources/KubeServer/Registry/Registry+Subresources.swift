@@ -27,10 +27,19 @@ extension Registry {
     func bind(
         _ namespace: String,
         _ name: String,
-        _ binding: KubeObject,
+        _ given: KubeObject,
         _ options: WriteOptions
     ) async throws -> KubeObject {
         let resource = try resource(.pods)
+        let binding = try await admitForeign(
+            given,
+            old: nil,
+            operation: .create,
+            resource,
+            namespace: namespace,
+            name: name,
+            context(resource, subresource: "binding", dryRun: options.dryRun)
+        )
         guard let node = binding["target", "name"]?.stringValue, !node.isEmpty else {
             throw APIError.invalid(
                 .bindings,
@@ -53,7 +62,7 @@ extension Registry {
                 ]
             )
         }
-        _ = try await change(resource, namespace, name, "binding", options) { pod in
+        _ = try await change(resource, namespace, name, "binding", options, isHookAsked: false) { pod in
             if !binding.uid.isEmpty, binding.uid != pod.uid {
                 throw APIError.conflict(
                     .pods,
@@ -89,10 +98,19 @@ extension Registry {
         _ resource: Resource,
         _ namespace: String,
         _ name: String,
-        _ eviction: KubeObject,
+        _ given: KubeObject,
         _ options: WriteOptions
     ) async throws -> KubeObject {
         let pod = try current(resource, namespace, name)
+        let eviction = try await admitForeign(
+            given,
+            old: nil,
+            operation: .create,
+            resource,
+            namespace: namespace,
+            name: name,
+            context(resource, subresource: "eviction", dryRun: options.dryRun)
+        )
         var deletion = DeleteOptions(
             gracePeriodSeconds: eviction["deleteOptions", "gracePeriodSeconds"]?.intValue,
             propagation: eviction["deleteOptions", "propagationPolicy"]?.stringValue
@@ -105,7 +123,7 @@ extension Registry {
         let phase = pod.object["status", "phase"]?.stringValue ?? "Pending"
         let isHarmless = ["Succeeded", "Failed", "Pending"].contains(phase) || pod.isTerminating
         if !isHarmless { try await spendBudget(pod, deletion.dryRun) }
-        _ = try await remove(resource, namespace, name, deletion)
+        _ = try await remove(resource, namespace, name, deletion, isHookAsked: false)
         return Registry.success
     }
 
@@ -128,7 +146,8 @@ extension Registry {
             pod.namespace,
             name,
             "status",
-            WriteOptions(dryRun: isDryRun)
+            WriteOptions(dryRun: isDryRun),
+            isHookAsked: false
         ) { live in
             let allowed = live["status", "disruptionsAllowed"]?.intValue ?? 0
             let isSettled = live.observedGeneration >= live.generation
@@ -158,9 +177,19 @@ extension Registry {
         _ resource: Resource,
         _ namespace: String,
         _ name: String,
-        _ request: KubeObject,
+        _ given: KubeObject,
         _ options: WriteOptions
     ) async throws -> KubeObject {
+        let request = try await admitForeign(
+            given,
+            old: nil,
+            operation: .create,
+            resource,
+            namespace: namespace,
+            name: name,
+            context(resource, subresource: "token", dryRun: options.dryRun)
+        )
+        try NodeRestriction.checkToken(request, namespace: namespace, context(resource, subresource: "token"))
         let account = try current(resource, namespace, name)
         guard let issuer = tokenIssuer else {
             throw APIError(

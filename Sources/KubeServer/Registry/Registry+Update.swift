@@ -27,6 +27,7 @@ extension Registry {
             store.find(resource.storage, namespace: namespace, name: name) == nil
         {
             body.resourceVersion = nil
+            try EscalationGuard.checkCreation(resource, namespace: namespace, name: name)
             return try await insert(resource, namespace, body, options)
         }
         if (body.resourceVersion ?? "").isEmpty, !resource.kind.allowsUnconditionalUpdate {
@@ -58,6 +59,8 @@ extension Registry {
         _ options: WriteOptions,
         isDecoded: Bool = false,
         isApply: Bool = false,
+        isPatch: Bool = false,
+        isHookAsked: Bool = true,
         transform: (KubeObject) async throws -> KubeObject
     ) async throws -> KubeObject {
         for _ in 0..<64 {
@@ -65,15 +68,23 @@ extension Registry {
             let old = resource.conversion.present(stored)
             var given = try await transform(old)
             if !isDecoded { given = try decode(resource, namespace, given, options) }
+            let context = context(
+                resource,
+                subresource: subresource,
+                dryRun: options.dryRun,
+                fieldManager: options.fieldManager,
+                isPatch: isPatch || isApply
+            )
             if let result = try await replace(
                 resource,
                 namespace,
                 stored,
                 old,
                 given,
-                subresource,
+                context,
                 options,
-                isApply: isApply
+                isApply: isApply,
+                isHookAsked: isHookAsked
             ) {
                 return result
             }
@@ -88,10 +99,12 @@ extension Registry {
         _ stored: StoredObject,
         _ old: KubeObject,
         _ given: KubeObject,
-        _ subresource: String?,
+        _ context: StrategyContext,
         _ options: WriteOptions,
-        isApply: Bool
+        isApply: Bool,
+        isHookAsked: Bool
     ) async throws -> KubeObject? {
+        let subresource = context.subresource
         let type = resource.type
         let name = old.name
         guard given.name == name else {
@@ -110,23 +123,27 @@ extension Registry {
                 "Precondition failed: UID in precondition: \(given.uid), UID in object meta: \(old.uid)"
             )
         }
-        let context = context(resource, subresource: subresource, dryRun: options.dryRun)
         var object = isolate(resource, given, old: old, subresource)
         object["metadata"] = Registry.metadata(object, old: old)
-        try await resource.strategy.admit(&object, old: old, context)
-        object = try await mutated(object, old: old, resource, context)
+        object = try await mutated(object, old: old, resource, context, isHookAsked: isHookAsked)
         do {
             try resource.strategy.prepareForUpdate(&object, old: old, context)
             countGeneration(resource, &object, old: old, subresource)
-            if object == old { return old }
+            // A hook is asked about writes that change nothing, too.
+            if object == old, !(isHookAsked && hasActiveHook) { return old }
             let errors = errors(resource, object, old: old, context)
             if !errors.isEmpty { throw APIError.invalid(type, name, errors) }
-            try await admitFinal(object, old: old, resource, context)
+            try await admitFinal(object, old: old, resource, context, isHookAsked: isHookAsked)
+            if object == old { return old }
         } catch {
             await resource.strategy.finish(object, old: old, isCommitted: false, context)
             throw error
         }
         if !isApply { object = recorded(resource, live: old, object, options, subresource: subresource) }
+        if Registry.differsInTimesOnly(object, old) {
+            await resource.strategy.finish(object, old: old, isCommitted: false, context)
+            return old
+        }
         if options.dryRun {
             await resource.strategy.finish(object, old: old, isCommitted: false, context)
             return object
@@ -165,6 +182,28 @@ extension Registry {
             default: throw Registry.apiError(error, resource, old.name)
             }
         }
+    }
+
+    /// A write whose only change is when its manager wrote is none.
+    private static func differsInTimesOnly(_ object: KubeObject, _ old: KubeObject) -> Bool {
+        guard let after = object["metadata", "managedFields"]?.arrayValue,
+            let before = old["metadata", "managedFields"]?.arrayValue, after.count == before.count, after != before
+        else { return false }
+        func timeless(_ entries: [JSON]) -> Set<JSON> {
+            Set(
+                entries.map { entry in
+                    var entry = entry
+                    entry["time"] = nil
+                    return entry
+                }
+            )
+        }
+        guard timeless(after) == timeless(before) else { return false }
+        var plain = object
+        var other = old
+        plain["metadata", "managedFields"] = nil
+        other["metadata", "managedFields"] = nil
+        return plain == other
     }
 
     static func isFinished(_ object: KubeObject) -> Bool {

@@ -28,6 +28,9 @@ package final class Registry: ResourceAPI {
     let table = KindTable()
     let configuration: RegistryConfiguration
     let services: ServiceAllocator
+    /// Read again with every change of a webhook configuration.
+    let webhooks = WebhookTable()
+    let quotas = ResourceQuotas()
     private let issuer: Mutex<(any TokenIssuer)?>
     private let hook = Mutex<(any AdmissionHook)?>(nil)
 
@@ -49,6 +52,7 @@ package final class Registry: ResourceAPI {
         table.add(kinds.map { Registry.resource(builtIn: $0, all: types) })
         for stored in store.list("services").objects { services.load(stored.object) }
         loadDefinitions()
+        webhooks.load(store)
     }
 
     /// Sets the issuer once it can be made: it may itself need the registry.
@@ -83,13 +87,21 @@ package final class Registry: ResourceAPI {
 
     var now: String { Timestamp.text(seconds: configuration.clock()) }
 
-    func context(_ resource: Resource, subresource: String? = nil, dryRun: Bool = false) -> StrategyContext {
+    func context(
+        _ resource: Resource,
+        subresource: String? = nil,
+        dryRun: Bool = false,
+        fieldManager: String? = nil,
+        isPatch: Bool = false
+    ) -> StrategyContext {
         StrategyContext(
             registry: self,
             type: resource.type,
             user: RequestScope.current?.user ?? .system,
             isDryRun: dryRun,
-            subresource: subresource
+            subresource: subresource,
+            fieldManager: fieldManager,
+            isPatch: isPatch
         )
     }
 

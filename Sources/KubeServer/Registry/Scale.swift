@@ -87,8 +87,24 @@ extension Registry {
         transform: (KubeObject) async throws -> KubeObject
     ) async throws -> KubeObject {
         guard resource.kind.hasScale else { throw notServed("scale", resource) }
-        let changed = try await change(resource, namespace, name, nil, options) { current in
-            let scale = try await transform(try Scale.object(resource, current))
+        let context = context(
+            resource,
+            subresource: "scale",
+            dryRun: options.dryRun,
+            fieldManager: options.fieldManager
+        )
+        // The hook is asked about the Scale, not about the object behind it.
+        let changed = try await change(resource, namespace, name, nil, options, isHookAsked: false) { current in
+            let before = try Scale.object(resource, current)
+            let scale = try await self.admitForeign(
+                try await transform(before),
+                old: before,
+                operation: .update,
+                resource,
+                namespace: namespace,
+                name: name,
+                context
+            )
             return try Scale.write(scale, resource, into: current)
         }
         return try Scale.object(resource, changed)

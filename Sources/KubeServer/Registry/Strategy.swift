@@ -4,10 +4,14 @@ package import KubeCore
 package struct StrategyContext: Sendable {
     package let registry: Registry
     package let type: ResourceType
-    package let user: RequestUser
+    package var user: RequestUser
     package let isDryRun: Bool
     /// nil for the object itself.
     package let subresource: String?
+    package var fieldManager: String?
+    package var isPatch = false
+    /// The name was made from `generateName`.
+    var isNameGenerated = false
 }
 
 /// The behaviour of one kind that needs code.

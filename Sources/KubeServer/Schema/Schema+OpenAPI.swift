@@ -95,6 +95,7 @@ private struct StructuralCompiler {
             )
         }
         checkList(node, type: type, path: path, errors: &errors)
+        if let value = node["default"], !value.isNull { checkDefault(value, json, path: path, errors: &errors) }
         for key in properties.keys.sorted() {
             if let child = properties[key] { check(child, path: "\(path).properties[\(key)]", errors: &errors) }
         }
@@ -102,6 +103,18 @@ private struct StructuralCompiler {
             check(extra, path: path + ".additionalProperties", errors: &errors)
         }
         if let items = node["items"] { check(items, path: path + ".items", errors: &errors) }
+    }
+
+    /// A default must be a value of its own schema; what it lacks may come from the defaults inside it.
+    private func checkDefault(_ value: JSON, _ json: JSON, path: String, errors: inout [FieldError]) {
+        var broken: [FieldError] = []
+        let constraint = Constraint(json, path: path, errors: &broken)
+        guard broken.isEmpty else { return }
+        var checker = ConstraintChecker()
+        checker.check(value, constraint, path: "default")
+        for error in checker.errors where error.reason != .required {
+            errors.append(FieldError(path + ".default", .invalid, error.detail, badValue: error.badValue))
+        }
     }
 
     private func checkList(_ node: [String: JSON], type: String, path: String, errors: inout [FieldError]) {

@@ -236,7 +236,8 @@ struct ContainerPreparation: Sendable {
         }
         if image.carriesOutrigger {
             for (source, name) in [
-                (configuration.outrigger, "outrigger"), (configuration.monitor, "outrigger-monitor"),
+                (configuration.outrigger(version: image.tag), "outrigger"),
+                (configuration.monitor, "outrigger-monitor"),
             ]
             where Files.exists(source) {
                 mounts.append(.bind(source, at: "/usr/local/bin/" + name, readOnly: true))

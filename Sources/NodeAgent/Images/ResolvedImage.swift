@@ -14,6 +14,8 @@ struct ResolvedImage: Sendable, Hashable {
     var imageID: String
     var expose: [String]
     var carriesOutrigger: Bool
+    /// Tag of the image's name.
+    var tag: String?
     /// The image was not in the table, and the host stands in for it.
     var isSubstituted: Bool
 }
@@ -41,6 +43,7 @@ struct ImageStore: Sendable {
             imageID: "outrigger.ml/host",
             expose: entry.expose,
             carriesOutrigger: entry.carriesOutrigger,
+            tag: ImageReference(image).tag,
             isSubstituted: isSubstituted
         )
         switch entry.source {

@@ -248,7 +248,7 @@ extension PodWorker {
         guard pod.object.annotations[mappedImagesAnnotation] != text else { return }
         do {
             let patch: JSON = ["metadata": ["annotations": [mappedImagesAnnotation: .string(text)]]]
-            let new = try await environment.api.patch(.pods, pod.object.key, .merge(patch))
+            let new = try await environment.api.patch(.pods, pod.object.key, subresource: "status", .merge(patch))
             update(new)
         } catch {
             environment.logger.debug(

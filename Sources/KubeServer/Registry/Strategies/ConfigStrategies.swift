@@ -6,19 +6,18 @@ internal import KubeStore
 enum DataRules {
     static func keyErrors(_ data: JSON?, path: String) -> [FieldError] {
         (data?.objectValue ?? [:]).keys.sorted().compactMap { key in
-            let isValid =
-                !key.isEmpty && key.utf8.count <= 253 && key != "." && key != ".." && !key.hasPrefix("..")
-                && key.utf8.allSatisfy { isAllowed($0) }
-            if isValid { return nil }
-            return FieldError(
-                "\(path)[\(key)]",
-                .invalid,
-                "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or "
-                    + "'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')",
-                badValue: .string(key)
-            )
+            isKey(key) ? nil : FieldError("\(path)[\(key)]", .invalid, keyText, badValue: .string(key))
         }
     }
+
+    static func isKey(_ key: String) -> Bool {
+        !key.isEmpty && key.utf8.count <= 253 && key != "." && !key.hasPrefix("..")
+            && key.utf8.allSatisfy { isAllowed($0) }
+    }
+
+    static let keyText =
+        "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or "
+        + "'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
 
     private static func isAllowed(_ byte: UInt8) -> Bool {
         switch byte {
@@ -29,11 +28,20 @@ enum DataRules {
         }
     }
 
-    static func sizeErrors(_ object: KubeObject, _ fields: [String], path: String) -> [FieldError] {
-        let size = fields.reduce(0) { total, field in
-            total + (object.json[field]?.objectValue ?? [:]).values.reduce(0) { $0 + ($1.stringValue?.utf8.count ?? 0) }
+    /// At most 1 MiB; `encoded` fields hold base64, of which the plain bytes count.
+    static func sizeErrors(_ object: KubeObject, plain: [String], encoded: [String], path: String) -> [FieldError] {
+        func sum(_ fields: [String], _ size: (String) -> Int) -> Int {
+            fields.reduce(0) { total, field in
+                (object.json[field]?.objectValue ?? [:]).values.reduce(total) { $0 + size($1.stringValue ?? "") }
+            }
         }
-        return size > 1_500_000 ? [FieldError(path, .tooLong, "may not be more than 1048576 bytes")] : []
+        let size = sum(plain) { $0.utf8.count } + sum(encoded) { decodedSize($0) }
+        return size > 1_048_576 ? [FieldError(path, .tooLong, "may not be more than 1048576 bytes")] : []
+    }
+
+    private static func decodedSize(_ text: String) -> Int {
+        let padding = text.hasSuffix("==") ? 2 : text.hasSuffix("=") ? 1 : 0
+        return text.utf8.count / 4 * 3 - padding
     }
 
     static func immutableErrors(_ object: KubeObject, _ old: KubeObject, _ fields: [String]) -> [FieldError] {
@@ -59,7 +67,7 @@ struct ConfigMapStrategy: Strategy {
                 FieldError("data[\(key)]", .invalid, "duplicate of key present in binaryData", badValue: .string(key))
             )
         }
-        return errors + DataRules.sizeErrors(object, ["data", "binaryData"], path: "")
+        return errors + DataRules.sizeErrors(object, plain: ["data"], encoded: ["binaryData"], path: "[]")
     }
 
     func validateUpdate(_ object: KubeObject, old: KubeObject, _ context: StrategyContext) -> [FieldError] {
@@ -91,7 +99,7 @@ struct SecretStrategy: Strategy {
 
     func validate(_ object: KubeObject, _ context: StrategyContext) -> [FieldError] {
         var errors = DataRules.keyErrors(object["data"], path: "data")
-        errors += DataRules.sizeErrors(object, ["data"], path: "data")
+        errors += DataRules.sizeErrors(object, plain: [], encoded: ["data"], path: "data")
         for (key, value) in (object["data"]?.objectValue ?? [:]).sorted(by: { $0.key < $1.key }) {
             guard let text = value.stringValue, Data(base64Encoded: text) != nil else {
                 errors.append(FieldError("data[\(key)]", .invalid, "must be base64", badValue: .string("<redacted>")))
@@ -105,6 +113,18 @@ struct SecretStrategy: Strategy {
         let data = object["data"]?.objectValue ?? [:]
         for key in required[object["type"]?.stringValue ?? ""] ?? [] where data[key] == nil {
             errors.append(FieldError("data[\(key)]", .required))
+        }
+        if object["type"] == "kubernetes.io/basic-auth", data["username"] == nil, data["password"] == nil {
+            errors.append(FieldError("data[username]", .required))
+            errors.append(FieldError("data[password]", .required))
+        }
+        for (type, key) in [("dockerconfigjson", ".dockerconfigjson"), ("dockercfg", ".dockercfg")]
+        where object["type"]?.stringValue == "kubernetes.io/" + type {
+            guard let text = data[key]?.stringValue, let bytes = Data(base64Encoded: text) else { continue }
+            if (try? JSON(parsing: Array(bytes))) == nil {
+                let detail = "invalid character in the JSON of a docker configuration"
+                errors.append(FieldError("data[\(key)]", .invalid, detail, badValue: "<secret contents redacted>"))
+            }
         }
         if object["type"] == "kubernetes.io/service-account-token",
             (object.annotations["kubernetes.io/service-account.name"] ?? "").isEmpty
@@ -152,26 +172,40 @@ struct ClaimStrategy: Strategy {
     }
 
     func validate(_ object: KubeObject, _ context: StrategyContext) -> [FieldError] {
+        ClaimStrategy.specErrors(object["spec"] ?? [:], "spec")
+    }
+
+    static func specErrors(_ spec: JSON, _ path: String) -> [FieldError] {
         var errors: [FieldError] = []
-        let modes = object["spec", "accessModes"]?.stringArray ?? []
+        let modes = spec["accessModes"]?.stringArray ?? []
         if modes.isEmpty {
-            errors.append(FieldError("spec.accessModes", .required, "at least 1 access mode is required"))
+            errors.append(FieldError(path + ".accessModes", .required, "at least 1 access mode is required"))
         }
         for mode in modes {
             errors += PodRules.choice(
                 .string(mode),
                 ["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"],
-                "spec.accessModes"
+                path + ".accessModes"
             )
         }
-        let storage = object["spec", "resources", "requests", "storage"]
+        if modes.count > 1, modes.contains("ReadWriteOncePod") {
+            let text = "may not use ReadWriteOncePod with other access modes"
+            errors.append(FieldError(path + ".accessModes", .forbidden, text))
+        }
+        errors += PodRules.choice(spec["volumeMode"], ["Block", "Filesystem"], path + ".volumeMode")
+        if let name = spec["storageClassName"]?.stringValue, !name.isEmpty,
+            let problem = NameRule.subdomainProblem(name)
+        {
+            errors.append(FieldError(path + ".storageClassName", .invalid, problem, badValue: .string(name)))
+        }
+        let storage = spec["resources"]?["requests"]?["storage"]
         if let storage {
             do throws(QuantityParseError) {
                 let quantity = try Quantity(storage)
                 if quantity.isNegative || quantity.isZero {
                     errors.append(
                         FieldError(
-                            "spec.resources[storage]",
+                            path + ".resources[storage]",
                             .invalid,
                             "must be greater than zero",
                             badValue: storage
@@ -179,10 +213,10 @@ struct ClaimStrategy: Strategy {
                     )
                 }
             } catch {
-                errors.append(FieldError("spec.resources[storage]", .invalid, error.description, badValue: storage))
+                errors.append(FieldError(path + ".resources[storage]", .invalid, error.description, badValue: storage))
             }
         } else {
-            errors.append(FieldError("spec.resources[storage]", .required))
+            errors.append(FieldError(path + ".resources[storage]", .required))
         }
         return errors
     }

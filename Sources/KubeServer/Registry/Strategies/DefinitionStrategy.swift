@@ -136,6 +136,7 @@ struct DefinitionStrategy: Strategy {
                 FieldError("spec.versions[\(index)].schema.openAPIV3Schema", .required, "schemas are required")
             )
         }
+        errors += DefinitionRules.errors(object["spec"] ?? [:])
         if !errors.isEmpty { return errors }
         do throws(SchemaCompileError) {
             _ = try Kind.compile(definition: object)

@@ -1,63 +1,24 @@
 internal import KubeCore
 
 /// Validation of pod specs, alone and in templates.
+///
+/// Source: kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1.
 enum PodRules {
     static func errors(_ spec: JSON?, path: String, isTemplate: Bool) -> [FieldError] {
         guard let spec, case .object = spec else { return [FieldError(path, .required)] }
         var errors: [FieldError] = []
         let volumes = spec["volumes"]?.arrayValue ?? []
-        errors += volumeErrors(volumes, path + ".volumes")
+        errors += VolumeRules.errors(volumes, path + ".volumes")
         let volumeNames = Set(volumes.compactMap { $0["name"]?.stringValue })
-        let containers = spec["containers"]?.arrayValue ?? []
-        if containers.isEmpty { errors.append(FieldError(path + ".containers", .required)) }
-        var names: Set<String> = []
-        for field in ["initContainers", "containers", "ephemeralContainers"] {
-            for (index, container) in (spec[field]?.arrayValue ?? []).enumerated() {
-                let place = "\(path).\(field)[\(index)]"
-                errors += containerErrors(container, place, volumeNames)
-                let name = container["name"]?.stringValue ?? ""
-                if !name.isEmpty, !names.insert(name).inserted {
-                    errors.append(FieldError(place + ".name", .duplicate, badValue: .string(name)))
-                }
-            }
-        }
-        errors += choice(spec["restartPolicy"], ["Always", "Never", "OnFailure"], path + ".restartPolicy")
-        errors += choice(
-            spec["dnsPolicy"],
-            ["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"],
-            path + ".dnsPolicy"
-        )
-        if let deadline = spec["activeDeadlineSeconds"]?.intValue, deadline < 1 {
-            errors.append(
-                FieldError(
-                    path + ".activeDeadlineSeconds",
-                    .invalid,
-                    "must be between 1 and 2147483647, inclusive",
-                    badValue: JSON(deadline)
-                )
-            )
-        }
-        if let grace = spec["terminationGracePeriodSeconds"]?.intValue, grace < 0 {
-            errors.append(
-                FieldError(
-                    path + ".terminationGracePeriodSeconds",
-                    .invalid,
-                    "must be greater than or equal to 0",
-                    badValue: JSON(grace)
-                )
-            )
-        }
+        errors += ContainerRules.errors(spec, path: path, volumes: volumeNames, isTemplate: isTemplate)
+        errors += choices(spec, path)
+        errors += numbers(spec, path)
+        errors += names(spec, path)
         errors += MetadataRules.labels(spec["nodeSelector"], path: path + ".nodeSelector")
-        if let account = spec["serviceAccountName"]?.stringValue, !account.isEmpty,
-            let problem = NameRule.subdomainProblem(account)
-        {
-            errors.append(FieldError(path + ".serviceAccountName", .invalid, problem, badValue: .string(account)))
-        }
-        if let host = spec["hostname"]?.stringValue, !host.isEmpty, let problem = NameRule.labelProblem(host) {
-            errors.append(FieldError(path + ".hostname", .invalid, problem, badValue: .string(host)))
-        }
-        errors += tolerationErrors(spec["tolerations"]?.arrayValue ?? [], path + ".tolerations")
-        return errors
+        errors += SecurityRules.pod(spec["securityContext"], path + ".securityContext")
+        errors += SchedulingRules.errors(spec, path)
+        errors += dnsErrors(spec, path)
+        return errors + gateErrors(spec, path)
     }
 
     static func choice(_ value: JSON?, _ allowed: [String], _ path: String) -> [FieldError] {
@@ -66,99 +27,107 @@ enum PodRules {
         return [FieldError(path, .notSupported, "supported values: \(list)", badValue: .string(text))]
     }
 
-    private static func containerErrors(_ container: JSON, _ path: String, _ volumes: Set<String>) -> [FieldError] {
+    private static func choices(_ spec: JSON, _ path: String) -> [FieldError] {
+        choice(spec["restartPolicy"], ["Always", "Never", "OnFailure"], path + ".restartPolicy")
+            + choice(
+                spec["dnsPolicy"],
+                ["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"],
+                path + ".dnsPolicy"
+            )
+            + choice(spec["preemptionPolicy"], ["Never", "PreemptLowerPriority"], path + ".preemptionPolicy")
+            + choice(spec["os"]?["name"], ["linux", "windows"], path + ".os.name")
+    }
+
+    private static func numbers(_ spec: JSON, _ path: String) -> [FieldError] {
         var errors: [FieldError] = []
-        let name = container["name"]?.stringValue ?? ""
-        if name.isEmpty {
-            errors.append(FieldError(path + ".name", .required))
-        } else if let problem = NameRule.labelProblem(name) {
-            errors.append(FieldError(path + ".name", .invalid, problem, badValue: .string(name)))
+        if let deadline = spec["activeDeadlineSeconds"]?.intValue, !(1...2_147_483_647).contains(deadline) {
+            let text = "must be between 1 and 2147483647, inclusive"
+            errors.append(FieldError(path + ".activeDeadlineSeconds", .invalid, text, badValue: JSON(deadline)))
         }
-        let image = container["image"]?.stringValue ?? ""
-        if image.isEmpty {
-            errors.append(FieldError(path + ".image", .required))
-        } else if image.first?.isWhitespace == true || image.last?.isWhitespace == true {
+        if let grace = spec["terminationGracePeriodSeconds"]?.intValue, grace < 0 {
+            errors.append(negative(path + ".terminationGracePeriodSeconds", grace))
+        }
+        return errors
+    }
+
+    static func negative(_ path: String, _ value: Int) -> FieldError {
+        FieldError(path, .invalid, "must be greater than or equal to 0", badValue: JSON(value))
+    }
+
+    private static func names(_ spec: JSON, _ path: String) -> [FieldError] {
+        var errors: [FieldError] = []
+        func check(_ value: JSON?, _ place: String, _ problem: (String) -> String?) {
+            guard let text = value?.stringValue, !text.isEmpty, let problem = problem(text) else { return }
+            errors.append(FieldError(path + "." + place, .invalid, problem, badValue: .string(text)))
+        }
+        check(spec["serviceAccountName"], "serviceAccountName", NameRule.subdomainProblem)
+        check(spec["nodeName"], "nodeName", NameRule.subdomainProblem)
+        check(spec["priorityClassName"], "priorityClassName", NameRule.subdomainProblem)
+        check(spec["runtimeClassName"], "runtimeClassName", NameRule.subdomainProblem)
+        check(spec["hostname"], "hostname", NameRule.labelProblem)
+        check(spec["subdomain"], "subdomain", NameRule.labelProblem)
+        for (index, secret) in (spec["imagePullSecrets"]?.arrayValue ?? []).enumerated()
+        where (secret["name"]?.stringValue ?? "").isEmpty {
+            errors.append(FieldError("\(path).imagePullSecrets[\(index)].name", .required))
+        }
+        return errors
+    }
+
+    private static func dnsErrors(_ spec: JSON, _ path: String) -> [FieldError] {
+        var errors: [FieldError] = []
+        for (index, alias) in (spec["hostAliases"]?.arrayValue ?? []).enumerated() {
+            let place = "\(path).hostAliases[\(index)]"
+            errors += IPRules.errors(alias["ip"], place + ".ip")
+            for (nameIndex, host) in (alias["hostnames"]?.stringArray ?? []).enumerated() {
+                if let problem = NameRule.subdomainProblem(host) {
+                    errors.append(
+                        FieldError("\(place).hostnames[\(nameIndex)]", .invalid, problem, badValue: .string(host))
+                    )
+                }
+            }
+        }
+        let config = spec["dnsConfig"]
+        let servers = config?["nameservers"]?.arrayValue ?? []
+        if spec["dnsPolicy"]?.stringValue == "None", servers.isEmpty {
+            let text = "must provide at least one DNS nameserver when `dnsPolicy` is None"
+            errors.append(FieldError(path + ".dnsConfig.nameservers", .required, text))
+        }
+        if servers.count > 3 {
+            let text = "must not have more than 3 nameservers"
+            errors.append(FieldError(path + ".dnsConfig.nameservers", .invalid, text, badValue: .array(servers)))
+        }
+        for (index, server) in servers.enumerated() {
+            errors += IPRules.errors(server, "\(path).dnsConfig.nameservers[\(index)]")
+        }
+        for (index, option) in (config?["options"]?.arrayValue ?? []).enumerated()
+        where (option["name"]?.stringValue ?? "").isEmpty {
+            errors.append(FieldError("\(path).dnsConfig.options[\(index)]", .required, "must not be empty"))
+        }
+        return errors
+    }
+
+    private static func gateErrors(_ spec: JSON, _ path: String) -> [FieldError] {
+        var errors: [FieldError] = []
+        for (index, gate) in (spec["readinessGates"]?.arrayValue ?? []).enumerated() {
+            let type = gate["conditionType"]?.stringValue ?? ""
+            if LabelSyntax.isQualifiedName(type) { continue }
             errors.append(
                 FieldError(
-                    path + ".image",
+                    "\(path).readinessGates[\(index)].conditionType",
                     .invalid,
-                    "must not have leading or trailing whitespace",
-                    badValue: .string(image)
+                    MetadataRules.qualifiedNameText,
+                    badValue: .string(type)
                 )
             )
         }
-        errors += choice(container["imagePullPolicy"], ["Always", "IfNotPresent", "Never"], path + ".imagePullPolicy")
-        errors += choice(
-            container["terminationMessagePolicy"],
-            ["FallbackToLogsOnError", "File"],
-            path + ".terminationMessagePolicy"
-        )
-        errors += portErrors(container["ports"]?.arrayValue ?? [], path + ".ports")
-        errors += ResourceRules.errors(container["resources"], path: path + ".resources")
-        for (index, variable) in (container["env"]?.arrayValue ?? []).enumerated() {
-            let place = "\(path).env[\(index)]"
-            if (variable["name"]?.stringValue ?? "").isEmpty { errors.append(FieldError(place + ".name", .required)) }
-            let hasValue = !(variable["value"]?.stringValue ?? "").isEmpty
-            if hasValue, !(variable["valueFrom"]?.objectValue ?? [:]).isEmpty {
-                errors.append(
-                    FieldError(
-                        place + ".valueFrom",
-                        .invalid,
-                        "may not be specified when `value` is not empty",
-                        badValue: ""
-                    )
-                )
-            }
-        }
-        errors += mountErrors(container["volumeMounts"]?.arrayValue ?? [], path + ".volumeMounts", volumes)
-        for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
-            if let json = container[probe], !json.isNull { errors += probeErrors(json, "\(path).\(probe)", probe) }
-        }
-        return errors
-    }
-
-    private static func mountErrors(_ mounts: [JSON], _ path: String, _ volumes: Set<String>) -> [FieldError] {
-        var errors: [FieldError] = []
-        var paths: Set<String> = []
-        for (index, mount) in mounts.enumerated() {
-            let place = "\(path)[\(index)]"
-            let name = mount["name"]?.stringValue ?? ""
-            if name.isEmpty {
-                errors.append(FieldError(place + ".name", .required))
-            } else if !volumes.contains(name) {
-                errors.append(FieldError(place + ".name", .notFound, badValue: .string(name)))
-            }
-            let target = mount["mountPath"]?.stringValue ?? ""
-            if target.isEmpty {
-                errors.append(FieldError(place + ".mountPath", .required))
-            } else if !paths.insert(target).inserted {
-                errors.append(FieldError(place + ".mountPath", .invalid, "must be unique", badValue: .string(target)))
-            }
-        }
-        return errors
-    }
-
-    private static func portErrors(_ ports: [JSON], _ path: String) -> [FieldError] {
-        var errors: [FieldError] = []
         var names: Set<String> = []
-        for (index, port) in ports.enumerated() {
-            let place = "\(path)[\(index)]"
-            if let name = port["name"]?.stringValue, !name.isEmpty {
-                if let problem = portNameProblem(name) {
-                    errors.append(FieldError(place + ".name", .invalid, problem, badValue: .string(name)))
-                } else if !names.insert(name).inserted {
-                    errors.append(FieldError(place + ".name", .duplicate, badValue: .string(name)))
-                }
+        for (index, gate) in (spec["schedulingGates"]?.arrayValue ?? []).enumerated() {
+            let name = gate["name"]?.stringValue ?? ""
+            let place = "\(path).schedulingGates[\(index)]"
+            if !LabelSyntax.isQualifiedName(name) {
+                errors.append(FieldError(place, .invalid, MetadataRules.qualifiedNameText, badValue: .string(name)))
             }
-            if let number = port["containerPort"]?.intValue, number != 0 {
-                errors += portNumber(number, place + ".containerPort")
-            } else {
-                errors.append(FieldError(place + ".containerPort", .required))
-            }
-            if let number = port["hostPort"]?.intValue, number != 0 {
-                errors += portNumber(number, place + ".hostPort")
-            }
-            errors += choice(port["protocol"], ["SCTP", "TCP", "UDP"], place + ".protocol")
+            if !names.insert(name).inserted { errors.append(FieldError(place, .duplicate, badValue: .string(name))) }
         }
         return errors
     }
@@ -168,272 +137,70 @@ enum PodRules {
             ? [] : [FieldError(path, .invalid, "must be between 1 and 65535, inclusive", badValue: JSON(number))]
     }
 
+    /// A port's number or the name of a container's port.
+    static func portNumberOrName(_ value: JSON?, _ path: String) -> [FieldError] {
+        switch value {
+        case .int(let number)?: return portNumber(Int(number), path)
+        case .string(let name)?:
+            guard let problem = portNameProblem(name) else { return [] }
+            return [FieldError(path, .invalid, problem, badValue: .string(name))]
+        default: return []
+        }
+    }
+
     /// IANA service names.
     static func portNameProblem(_ name: String) -> String? {
         if name.utf8.count > 15 { return "must be no more than 15 characters" }
-        guard !name.contains("."), LabelSyntax.isSubdomain(name[...]) else {
+        guard !name.isEmpty, !name.contains("."), LabelSyntax.isSubdomain(name[...]) else {
             return "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)"
         }
         if !name.contains(where: { $0 >= "a" && $0 <= "z" }) { return "must contain at least one letter (a-z)" }
         return name.contains("--") ? "must not contain consecutive hyphens" : nil
     }
-
-    private static func probeErrors(_ probe: JSON, _ path: String, _ name: String) -> [FieldError] {
-        var errors: [FieldError] = []
-        let handlers = ["exec", "httpGet", "tcpSocket", "grpc"].filter { !(probe[$0]?.isNull ?? true) }
-        if handlers.isEmpty { errors.append(FieldError(path, .required, "must specify a handler type")) }
-        for extra in handlers.dropFirst() {
-            errors.append(FieldError(path + "." + extra, .forbidden, "may not specify more than 1 handler type"))
-        }
-        for field in ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"]
-        {
-            if let number = probe[field]?.intValue, number < 0 {
-                errors.append(
-                    FieldError(
-                        path + "." + field,
-                        .invalid,
-                        "must be greater than or equal to 0",
-                        badValue: JSON(number)
-                    )
-                )
-            }
-        }
-        if name != "readinessProbe", let threshold = probe["successThreshold"]?.intValue, threshold > 1 {
-            errors.append(FieldError(path + ".successThreshold", .invalid, "must be 1", badValue: JSON(threshold)))
-        }
-        return errors
-    }
-
-    private static func volumeErrors(_ volumes: [JSON], _ path: String) -> [FieldError] {
-        var errors: [FieldError] = []
-        var names: Set<String> = []
-        for (index, volume) in volumes.enumerated() {
-            let place = "\(path)[\(index)]"
-            let name = volume["name"]?.stringValue ?? ""
-            if name.isEmpty {
-                errors.append(FieldError(place + ".name", .required))
-            } else if let problem = NameRule.labelProblem(name) {
-                errors.append(FieldError(place + ".name", .invalid, problem, badValue: .string(name)))
-            } else if !names.insert(name).inserted {
-                errors.append(FieldError(place + ".name", .duplicate, badValue: .string(name)))
-            }
-            let sources = (volume.objectValue ?? [:]).filter { $0.key != "name" && !$0.value.isNull }.keys.sorted()
-            if sources.isEmpty { errors.append(FieldError(place, .required, "must specify a volume type")) }
-            for extra in sources.dropFirst() {
-                errors.append(FieldError(place + "." + extra, .forbidden, "may not specify more than 1 volume type"))
-            }
-            if let host = volume["hostPath"], (host["path"]?.stringValue ?? "").isEmpty {
-                errors.append(FieldError(place + ".hostPath.path", .required))
-            }
-            if let secret = volume["secret"], (secret["secretName"]?.stringValue ?? "").isEmpty {
-                errors.append(FieldError(place + ".secret.secretName", .required))
-            }
-            if let map = volume["configMap"], (map["name"]?.stringValue ?? "").isEmpty {
-                errors.append(FieldError(place + ".configMap.name", .required))
-            }
-            if let claim = volume["persistentVolumeClaim"], (claim["claimName"]?.stringValue ?? "").isEmpty {
-                errors.append(FieldError(place + ".persistentVolumeClaim.claimName", .required))
-            }
-        }
-        return errors
-    }
-
-    private static func tolerationErrors(_ tolerations: [JSON], _ path: String) -> [FieldError] {
-        var errors: [FieldError] = []
-        for (index, toleration) in tolerations.enumerated() {
-            let place = "\(path)[\(index)]"
-            let key = toleration["key"]?.stringValue ?? ""
-            let op = toleration["operator"]?.stringValue ?? "Equal"
-            if key.isEmpty, op != "Exists" {
-                errors.append(
-                    FieldError(
-                        place + ".operator",
-                        .invalid,
-                        "operator must be Exists when `key` is empty, which means \"match all values and all keys\"",
-                        badValue: .string(op)
-                    )
-                )
-            }
-            errors += choice(toleration["operator"], ["Equal", "Exists"], place + ".operator")
-            errors += choice(
-                toleration["effect"],
-                ["NoSchedule", "PreferNoSchedule", "NoExecute"],
-                place + ".effect"
-            )
-        }
-        return errors
-    }
 }
 
-extension PodRules {
-    /// Updates may change images, deadlines, tolerations (more) and scheduling gates (fewer).
-    static func changes(_ new: JSON, _ old: JSON) -> [FieldError] {
-        var errors: [FieldError] = []
-        var masked = new
-        for field in ["containers", "initContainers"] {
-            let before = old[field]?.arrayValue ?? []
-            let after = new[field]?.arrayValue ?? []
-            guard before.count == after.count else {
-                return [FieldError("spec." + field, .forbidden, "pod updates may not add or remove containers")]
-            }
-            if after.isEmpty { continue }
-            masked[field] = .array(
-                zip(after, before).map { after, before in
-                    var container = after
-                    container["image"] = before["image"]
-                    return container
-                }
-            )
-        }
-        let beforeTolerations = old["tolerations"]?.arrayValue ?? []
-        let afterTolerations = new["tolerations"]?.arrayValue ?? []
-        if beforeTolerations.contains(where: { !afterTolerations.contains($0) }) {
-            errors.append(
-                FieldError(
-                    "spec.tolerations",
-                    .forbidden,
-                    "existing toleration can not be modified except its tolerationSeconds"
-                )
-            )
-        }
-        masked["tolerations"] = old["tolerations"]
-        let gatesBefore = old["schedulingGates"]?.arrayValue ?? []
-        let gatesAfter = new["schedulingGates"]?.arrayValue ?? []
-        if let added = gatesAfter.first(where: { !gatesBefore.contains($0) }) {
-            errors.append(
-                FieldError(
-                    "spec.schedulingGates",
-                    .forbidden,
-                    "only deletion is allowed, but found new scheduling gate '\(added["name"]?.stringValue ?? "")'"
-                )
-            )
-        }
-        masked["schedulingGates"] = old["schedulingGates"]
-        if !gatesBefore.isEmpty {
-            // A gated pod may still be aimed at fewer nodes.
-            masked["nodeSelector"] = old["nodeSelector"]
-            masked["affinity"] = old["affinity"]
-        }
-        if let before = old["activeDeadlineSeconds"]?.intValue {
-            let after = new["activeDeadlineSeconds"]?.intValue
-            if after == nil || after ?? 0 > before {
-                errors.append(
-                    FieldError(
-                        "spec.activeDeadlineSeconds",
-                        .invalid,
-                        "must be less than or equal to previous value",
-                        badValue: new["activeDeadlineSeconds"] ?? .null
-                    )
-                )
-            }
-        }
-        masked["activeDeadlineSeconds"] = old["activeDeadlineSeconds"]
-        if old["terminationGracePeriodSeconds"]?.intValue ?? 0 < 0, new["terminationGracePeriodSeconds"]?.intValue == 1
-        {
-            masked["terminationGracePeriodSeconds"] = old["terminationGracePeriodSeconds"]
-        }
-        if masked != old {
-            errors.append(
-                FieldError(
-                    "spec",
-                    .forbidden,
-                    "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
-                        + "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
-                        + "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
-                )
-            )
-        }
-        return errors
+/// Addresses and ranges of addresses.
+enum IPRules {
+    static let text = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+
+    static func errors(_ value: JSON?, _ path: String) -> [FieldError] {
+        let address = value?.stringValue ?? ""
+        return isAddress(address) ? [] : [FieldError(path, .invalid, text, badValue: .string(address))]
     }
 
-    static func ephemeralChanges(_ new: JSON, _ old: JSON) -> [FieldError] {
-        let before = old["ephemeralContainers"]?.arrayValue ?? []
-        let after = new["ephemeralContainers"]?.arrayValue ?? []
-        for container in before {
-            guard let same = after.first(where: { $0["name"] == container["name"] }) else {
-                let name = container["name"]?.stringValue ?? ""
-                return [
-                    FieldError(
-                        "spec.ephemeralContainers",
-                        .forbidden,
-                        "existing ephemeral containers \"\(name)\" may not be removed"
-                    )
-                ]
-            }
-            if same != container {
-                let name = container["name"]?.stringValue ?? ""
-                return [
-                    FieldError(
-                        "spec.ephemeralContainers",
-                        .forbidden,
-                        "existing ephemeral containers \"\(name)\" may not be changed"
-                    )
-                ]
-            }
-        }
-        return []
-    }
+    static func isAddress(_ text: String) -> Bool { IPv4.parse(text) != nil || isIPv6(text) }
 
-    static func resizeChanges(_ new: JSON, _ old: JSON) -> [FieldError] {
-        var masked = new
-        for field in ["containers", "initContainers"] {
-            let before = old[field]?.arrayValue ?? []
-            guard let after = new[field]?.arrayValue, after.count == before.count else { continue }
-            masked[field] = .array(
-                zip(after, before).map { after, before in
-                    var container = after
-                    container["resources"] = before["resources"]
-                    container["resizePolicy"] = before["resizePolicy"]
-                    return container
-                }
-            )
-        }
-        return masked == old
-            ? [] : [FieldError("spec", .forbidden, "only cpu and memory resources are mutable")]
-    }
-}
-
-/// Requests and limits.
-enum ResourceRules {
-    static func errors(_ resources: JSON?, path: String) -> [FieldError] {
-        var errors: [FieldError] = []
-        var limits: [String: Quantity] = [:]
-        for field in ["limits", "requests"] {
-            for (name, value) in (resources?[field]?.objectValue ?? [:]).sorted(by: { $0.key < $1.key }) {
-                let place = "\(path).\(field)[\(name)]"
-                if !LabelSyntax.isQualifiedName(name) {
-                    errors.append(FieldError(place, .invalid, MetadataRules.qualifiedNameText, badValue: .string(name)))
-                }
-                let quantity: Quantity
-                do throws(QuantityParseError) {
-                    quantity = try Quantity(value)
-                } catch {
-                    errors.append(FieldError(place, .invalid, error.description, badValue: value))
+    static func isIPv6(_ text: String) -> Bool {
+        guard text.contains(":"), !text.contains("%") else { return false }
+        let halves = text.split(separator: "::", omittingEmptySubsequences: false)
+        guard halves.count <= 2 else { return false }
+        var count = 0
+        for half in halves where !half.isEmpty {
+            let groups = half.split(separator: ":", omittingEmptySubsequences: false)
+            for (index, group) in groups.enumerated() {
+                if index == groups.count - 1, group.contains(".") {
+                    guard IPv4.parse(String(group)) != nil else { return false }
+                    count += 2
                     continue
                 }
-                if quantity.isNegative {
-                    errors.append(FieldError(place, .invalid, "must be greater than or equal to 0", badValue: value))
-                }
-                if field == "limits" {
-                    limits[name] = quantity
-                    continue
-                }
-                if let limit = limits[name], quantity > limit {
-                    errors.append(
-                        FieldError(
-                            "\(path).requests",
-                            .invalid,
-                            "must be less than or equal to \(name) limit of \(limit)",
-                            badValue: value
-                        )
-                    )
-                } else if name.contains("/"), limits[name] != quantity {
-                    errors.append(
-                        FieldError("\(path).limits", .required, "Limit must be set for non overcommitable resources")
-                    )
-                }
+                guard (1...4).contains(group.utf8.count), UInt16(group, radix: 16) != nil else { return false }
+                count += 1
             }
         }
-        return errors
+        return halves.count == 2 ? count < 8 : count == 8
+    }
+
+    static func isCIDR(_ text: String) -> Bool {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 2, let bits = Int(parts[1]), String(bits) == parts[1] else { return false }
+        if IPv4.parse(String(parts[0])) != nil { return (0...32).contains(bits) }
+        return isIPv6(String(parts[0])) && (0...128).contains(bits)
+    }
+
+    static func cidrErrors(_ value: JSON?, _ path: String) -> [FieldError] {
+        let range = value?.stringValue ?? ""
+        if isCIDR(range) { return [] }
+        let text = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
+        return [FieldError(path, .invalid, text, badValue: .string(range))]
     }
 }

@@ -168,6 +168,14 @@ struct ServiceStrategy: Strategy {
         } else if ports.isEmpty, spec["clusterIP"] != "None" {
             errors.append(FieldError("spec.ports", .required))
         }
+        errors += Self.trafficErrors(spec, type)
+        if type == "ExternalName", !(spec["externalName"]?.stringValue ?? "").isEmpty {
+            let name = spec["externalName"]?.stringValue ?? ""
+            let host = name.hasSuffix(".") ? String(name.dropLast()) : name
+            if let problem = NameRule.subdomainProblem(host.lowercased()) {
+                errors.append(FieldError("spec.externalName", .invalid, problem, badValue: .string(name)))
+            }
+        }
         if type == "LoadBalancer" || type == "NodePort", spec["clusterIP"] == "None" {
             errors.append(
                 FieldError(
@@ -178,10 +186,67 @@ struct ServiceStrategy: Strategy {
                 )
             )
         }
-        return errors + portErrors(ports)
+        return errors + portErrors(ports, type)
     }
 
-    private func portErrors(_ ports: [JSON]) -> [FieldError] {
+    private static func trafficErrors(_ spec: JSON, _ type: String) -> [FieldError] {
+        var errors: [FieldError] = []
+        errors += PodRules.choice(spec["internalTrafficPolicy"], ["Cluster", "Local"], "spec.internalTrafficPolicy")
+        errors += PodRules.choice(spec["externalTrafficPolicy"], ["Cluster", "Local"], "spec.externalTrafficPolicy")
+        errors += PodRules.choice(
+            spec["ipFamilyPolicy"],
+            ["PreferDualStack", "RequireDualStack", "SingleStack"],
+            "spec.ipFamilyPolicy"
+        )
+        let external = spec["externalIPs"]?.arrayValue ?? []
+        for (index, address) in external.enumerated() {
+            let path = "spec.externalIPs[\(index)]"
+            let text = address.stringValue ?? ""
+            if let number = IPv4.parse(text) {
+                errors += AddressRules.special(number, text, path)
+            } else if !IPRules.isIPv6(text) {
+                errors.append(FieldError(path, .invalid, IPRules.text, badValue: address))
+            }
+        }
+        if spec["externalTrafficPolicy"] != nil, type == "ClusterIP", external.isEmpty {
+            let text = "may only be set for externally-accessible services"
+            errors.append(
+                FieldError("spec.externalTrafficPolicy", .invalid, text, badValue: spec["externalTrafficPolicy"] ?? "")
+            )
+        }
+        let ranges = spec["loadBalancerSourceRanges"]?.arrayValue ?? []
+        if !ranges.isEmpty, type != "LoadBalancer" {
+            let text = "may only be used when `type` is 'LoadBalancer'"
+            errors.append(FieldError("spec.LoadBalancerSourceRanges", .forbidden, text))
+        }
+        for (index, range) in ranges.enumerated() {
+            errors += IPRules.cidrErrors(range, "spec.LoadBalancerSourceRanges[\(index)]")
+        }
+        if spec["loadBalancerClass"] != nil, type != "LoadBalancer" {
+            let text = "may only be used when `type` is 'LoadBalancer'"
+            errors.append(FieldError("spec.loadBalancerClass", .forbidden, text))
+        }
+        if spec["allocateLoadBalancerNodePorts"] != nil, type != "LoadBalancer" {
+            let text = "may only be used when `type` is 'LoadBalancer'"
+            errors.append(FieldError("spec.allocateLoadBalancerNodePorts", .forbidden, text))
+        }
+        if spec["sessionAffinity"]?.stringValue == "ClientIP",
+            let seconds = spec["sessionAffinityConfig"]?["clientIP"]?["timeoutSeconds"]?.intValue,
+            !(1...86400).contains(seconds)
+        {
+            errors.append(
+                FieldError(
+                    "spec.sessionAffinityConfig.clientIP.timeoutSeconds",
+                    .invalid,
+                    "must be greater than 0 and less than 86400",
+                    badValue: JSON(seconds)
+                )
+            )
+        }
+        return errors
+    }
+
+    private func portErrors(_ ports: [JSON], _ type: String) -> [FieldError] {
         var errors: [FieldError] = []
         var names: Set<String> = []
         var numbers: Set<String> = []
@@ -204,13 +269,20 @@ struct ServiceStrategy: Strategy {
                     FieldError(path, .duplicate, badValue: ["port": JSON(number), "protocol": port["protocol"] ?? ""])
                 )
             }
-            switch port["targetPort"] {
-            case .int(let target)?: errors += PodRules.portNumber(Int(target), path + ".targetPort")
-            case .string(let target)?:
-                if let problem = PodRules.portNameProblem(target) {
-                    errors.append(FieldError(path + ".targetPort", .invalid, problem, badValue: .string(target)))
-                }
-            default: break
+            errors += PodRules.portNumberOrName(port["targetPort"], path + ".targetPort")
+            if (port["nodePort"]?.intValue ?? 0) != 0, type == "ClusterIP" || type == "ExternalName" {
+                let text = "may not be used when `type` is '\(type)'"
+                errors.append(FieldError(path + ".nodePort", .forbidden, text))
+            }
+            if let application = port["appProtocol"]?.stringValue, !LabelSyntax.isQualifiedName(application) {
+                errors.append(
+                    FieldError(
+                        path + ".appProtocol",
+                        .invalid,
+                        MetadataRules.qualifiedNameText,
+                        badValue: .string(application)
+                    )
+                )
             }
         }
         return errors

@@ -21,11 +21,21 @@ enum Strategies {
         case "roles.rbac.authorization.k8s.io", "clusterroles.rbac.authorization.k8s.io",
             "rolebindings.rbac.authorization.k8s.io", "clusterrolebindings.rbac.authorization.k8s.io":
             RoleStrategy(isBinding: type.kind.hasSuffix("Binding"))
+        case WebhookTable.mutating: WebhookStrategy(isMutating: true)
+        case WebhookTable.validating: WebhookStrategy(isMutating: false)
         case "priorityclasses.scheduling.k8s.io": PriorityClassStrategy()
-        case "poddisruptionbudgets.policy", "ingresses.networking.k8s.io", "networkpolicies.networking.k8s.io",
-            "horizontalpodautoscalers.autoscaling", "mutatingwebhookconfigurations.admissionregistration.k8s.io",
-            "validatingwebhookconfigurations.admissionregistration.k8s.io", "endpointslices.discovery.k8s.io",
-            "flowschemas.flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io":
+        case "poddisruptionbudgets.policy": DisruptionBudgetStrategy()
+        case "ingresses.networking.k8s.io": IngressStrategy()
+        case "networkpolicies.networking.k8s.io": NetworkPolicyStrategy()
+        case "horizontalpodautoscalers.autoscaling": AutoscalerStrategy()
+        case "endpointslices.discovery.k8s.io": EndpointSliceStrategy()
+        case "endpoints": EndpointsStrategy()
+        case "leases.coordination.k8s.io": LeaseStrategy()
+        case "events": EventStrategy()
+        case "storageclasses.storage.k8s.io": StorageClassStrategy()
+        case "resourcequotas": QuotaStrategy()
+        case "limitranges": LimitRangeStrategy()
+        case "flowschemas.flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io":
             PlainStrategy(tracksGeneration: true)
         default: PlainStrategy()
         }

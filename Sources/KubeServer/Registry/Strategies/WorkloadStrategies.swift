@@ -9,8 +9,16 @@ enum TemplateRules {
     ) -> [FieldError] {
         guard let template, case .object = template else { return [FieldError(path, .required)] }
         var errors = MetadataRules.labels(template["metadata", "labels"], path: path + ".metadata.labels")
+        errors += MetadataRules.annotations(
+            template["metadata", "annotations"],
+            path: path + ".metadata.annotations"
+        )
         errors += PodRules.errors(template["spec"], path: path + ".spec", isTemplate: true)
         errors += PodRules.choice(template["spec", "restartPolicy"], restartPolicies, path + ".spec.restartPolicy")
+        if restartPolicies == ["Always"], template["spec", "activeDeadlineSeconds"]?.intValue != nil {
+            let text = "activeDeadlineSeconds in ReplicaSet is not Supported"
+            errors.append(FieldError(path + ".spec.activeDeadlineSeconds", .forbidden, text))
+        }
         return errors
     }
 
@@ -73,23 +81,12 @@ struct WorkloadStrategy: Strategy {
         )
         errors += TemplateRules.selectorErrors(object["spec", "selector"], template: template, kind: type.kind)
         errors += TemplateRules.errors(template, path: "spec.template", restartPolicies: ["Always"])
-        if type.kind == "Deployment" {
-            errors += PodRules.choice(
-                object["spec", "strategy", "type"],
-                ["Recreate", "RollingUpdate"],
-                "spec.strategy.type"
-            )
-            if object["spec", "strategy", "type"] == "Recreate",
-                !(object["spec", "strategy", "rollingUpdate"]?.isNull ?? true)
-            {
-                errors.append(
-                    FieldError(
-                        "spec.strategy.rollingUpdate",
-                        .forbidden,
-                        "may not be specified when strategy `type` is 'Recreate'"
-                    )
-                )
-            }
+        let spec = object["spec"] ?? [:]
+        switch type.kind {
+        case "Deployment": errors += RolloutRules.deployment(spec)
+        case "DaemonSet": errors += RolloutRules.daemonSet(spec)
+        case "StatefulSet": errors += RolloutRules.statefulSet(spec)
+        default: break
         }
         return errors
     }
@@ -166,9 +163,24 @@ struct JobStrategy: Strategy {
             restartPolicies: ["OnFailure", "Never"]
         )
         errors += PodRules.choice(object["spec", "completionMode"], ["NonIndexed", "Indexed"], "spec.completionMode")
-        if object["spec", "completionMode"] == "Indexed", object["spec", "completions"] == nil {
-            errors.append(FieldError("spec.completions", .required, "when completion mode is Indexed"))
+        if object["spec", "completionMode"] == "Indexed" {
+            let completions = object["spec", "completions"]?.intValue
+            if completions == nil {
+                errors.append(FieldError("spec.completions", .required, "when completion mode is Indexed"))
+            }
+            if let completions, completions > 0, context.subresource == nil {
+                let host = object.name + "-" + String(completions - 1)
+                if NameRule.labelProblem(host) != nil {
+                    let text = "will not able to create pod with invalid DNS label: " + host
+                    errors.append(FieldError("metadata.name", .invalid, text, badValue: .string(object.name)))
+                }
+            }
         }
+        errors += PodRules.choice(
+            object["spec", "podReplacementPolicy"],
+            ["Failed", "TerminatingOrFailed"],
+            "spec.podReplacementPolicy"
+        )
         if object["spec", "manualSelector"]?.boolValue == true {
             errors += TemplateRules.selectorErrors(
                 object["spec", "selector"],
@@ -216,6 +228,14 @@ struct CronJobStrategy: Strategy {
                     badValue: .string(object.name)
                 )
             )
+        }
+        errors += TemplateRules.nonNegative(
+            object,
+            ["startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"]
+        )
+        if schedule.contains("TZ") {
+            let text = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead"
+            errors.append(FieldError("spec.schedule", .invalid, text, badValue: .string(schedule)))
         }
         errors += PodRules.choice(
             object["spec", "concurrencyPolicy"],
