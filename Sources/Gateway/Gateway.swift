@@ -32,7 +32,12 @@ package final class Gateway: Service {
         self.configuration = configuration
         self.health = health
         self.logger = logger
-        service = GatewayService(api: api, podLogs: podLogs, version: configuration.version)
+        service = GatewayService(
+            api: api,
+            podLogs: podLogs,
+            version: configuration.version,
+            ledger: CommandLedger(api: api, namespace: configuration.namespace)
+        )
         let hub = WatchHub()
         informers = GatewayRequest.resources.sorted { $0.key < $1.key }.map { name, type in
             let informer = Informer(api: api, type: type, logger: logger)
@@ -131,7 +136,8 @@ package final class Gateway: Service {
                 message: "the gateway's token cannot be read: \(error)"
             )
         }
-        let header = request.headers[.authorization] ?? ""
+        // The API server, through whose service proxy requests may come, keeps `Authorization` to itself.
+        let header = Self.header(request, "outrigger-authorization") ?? request.headers[.authorization] ?? ""
         let prefix = "Bearer "
         guard header.hasPrefix(prefix), Self.equalInConstantTime(header.dropFirst(prefix.count), expected),
             !expected.isEmpty
@@ -155,13 +161,17 @@ package final class Gateway: Service {
     }
 
     private func carryOut(_ wanted: GatewayRequest, _ request: Request) async throws -> Response {
+        let command = try Self.command(request)
         switch wanted {
         case .resource(.get, let type, let key): return Self.json(try await service.get(type, key))
         case .resource(.put, let type, let key):
-            return Self.json(try await service.put(type, key, try await body(request)))
-        case .resource(.delete, let type, let key): return Self.json(try await service.delete(type, key))
-        case .secret(.put, let key): return Self.json(try await service.putSecret(key, try await body(request)))
-        case .secret(_, let key): return Self.json(try await service.deleteSecret(key))
+            return Self.json(try await service.put(type, key, try await body(request), command: command))
+        case .resource(.delete, let type, let key):
+            return Self.json(try await service.delete(type, key, command: command))
+        case .secret(.put, let key):
+            return Self.json(try await service.putSecret(key, try await body(request), command: command))
+        case .secret(_, let key): return Self.json(try await service.deleteSecret(key, command: command))
+        case .namespace(let name): return Self.json(try await service.namespace(name))
         case .cluster: return Self.json(try await service.cluster())
         case .pods(let namespace, let selector):
             return Self.json(try await service.pods(namespace: namespace, labelSelector: selector))
@@ -174,6 +184,19 @@ package final class Gateway: Service {
             )
         case .watch: return try await watch()
         }
+    }
+
+    private static func header(_ request: Request, _ name: String) -> String? {
+        request.headers.first { $0.name.canonicalName == name }?.value
+    }
+
+    /// Number of the command; nil when the caller gives none.
+    private static func command(_ request: Request) throws -> Int? {
+        guard let text = header(request, "outrigger-command-id") else { return nil }
+        guard let number = Int(text), number > 0 else {
+            throw APIError.badRequest("Outrigger-Command-Id '\(text.prefix(40))' must be a positive number")
+        }
+        return number
     }
 
     private func body(_ request: Request) async throws -> JSON {

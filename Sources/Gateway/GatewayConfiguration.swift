@@ -12,6 +12,8 @@ package struct GatewayConfiguration: Sendable {
     package var version: String
     /// Silence on a watch before a blank line is sent.
     package var heartbeat: Duration
+    /// Where it remembers removed objects.
+    package var namespace: String
 
     package init(
         host: String = "0.0.0.0",
@@ -20,7 +22,8 @@ package struct GatewayConfiguration: Sendable {
         certificate: String,
         key: String,
         version: String,
-        heartbeat: Duration = .seconds(10)
+        heartbeat: Duration = .seconds(10),
+        namespace: String = "azureml"
     ) {
         self.host = host
         self.port = port
@@ -29,6 +32,7 @@ package struct GatewayConfiguration: Sendable {
         self.key = key
         self.version = version
         self.heartbeat = heartbeat
+        self.namespace = namespace
     }
 }
 

@@ -10,6 +10,7 @@ enum GatewayRequest: Equatable {
     case secret(Verb, ObjectKey)
     case watch
     case cluster
+    case namespace(String)
     case pods(namespace: String, labelSelector: String?)
     case log(ObjectKey, container: String?, tailLines: Int?, previous: Bool)
 
@@ -36,6 +37,10 @@ enum GatewayRequest: Equatable {
         case ["cluster"]:
             try Self.allow(method, ["GET"])
             self = .cluster
+        case let rest where rest.count == 2 && rest[0] == "namespaces":
+            try Self.allow(method, ["GET"])
+            try Self.checkName(rest[1])
+            self = .namespace(rest[1])
         case let rest where rest.count >= 3 && rest[0] == "namespaces":
             self = try Self.namespaced(method, target, namespace: rest[1], Array(rest.dropFirst(2)), query)
         default: throw Self.noRoute(target)

@@ -102,50 +102,9 @@ import X509
             #expect(blanks >= 2)
         }
     }
-
-    private func withGateway(_ body: (GatewayTestClient, any ResourceAPI) async throws -> Void) async throws {
-        try await TestCluster.run { cluster in
-            let api = cluster.api
-            try await api.create(.nodes, .node("node-0"))
-            for definition in MLCRDs.all { try await api.create(.customResourceDefinitions, definition) }
-            try await eventuallyTrue("kinds") {
-                try await api.list(.customResourceDefinitions).items.allSatisfy { $0.isConditionTrue("Established") }
-            }
-            let pair = try TestPair.make()
-            var logger = Logger(label: "test")
-            logger.logLevel = .error
-            let health = Health()
-            let gateway = Gateway(
-                configuration: GatewayConfiguration(
-                    host: "127.0.0.1",
-                    port: 0,
-                    token: { "the-token" },
-                    certificate: pair.certificate,
-                    key: pair.key,
-                    version: "1.2.3",
-                    heartbeat: .milliseconds(50)
-                ),
-                api: api,
-                podLogs: { namespace, pod, _, tail, _ in "log of \(namespace)/\(pod) \(tail ?? -1)" },
-                health: health,
-                logger: logger
-            )
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { try await gateway.run() }
-                let port = try await eventually("listening") { gateway.boundPort }
-                try await eventuallyTrue("ready") { health.isReady }
-                let client = try GatewayTestClient(port: port, authority: pair.certificate)
-                let result = await Result<Void, any Error>.catching { try await body(client, api) }
-                try await client.shutDown()
-                group.cancelAll()
-                while let ended = await group.nextResult() { _ = ended }
-                try result.get()
-            }
-        }
-    }
 }
 
-private struct TestPair {
+struct TestPair {
     var certificate: String
     var key: String
 
@@ -162,7 +121,7 @@ private struct TestPair {
             subject: name,
             signatureAlgorithm: .ecdsaWithSHA256,
             extensions: try Certificate.Extensions {
-                SubjectAlternativeNames([.dnsName("gateway.azureml.svc")])
+                SubjectAlternativeNames([.dnsName("gateway.azureml.svc"), .dnsName("localhost")])
             },
             issuerPrivateKey: .init(key)
         )
@@ -193,11 +152,19 @@ struct GatewayTestClient {
 
     func shutDown() async throws { try await client.shutdown() }
 
-    func send(_ method: String, _ path: String, body: JSON? = nil, token: String? = "the-token") async throws -> Answer
-    {
+    func send(
+        _ method: String,
+        _ path: String,
+        body: JSON? = nil,
+        token: String? = "the-token",
+        command: Int? = nil,
+        headers: [(String, String)] = []
+    ) async throws -> Answer {
         var request = HTTPClientRequest(url: base + path)
         request.method = HTTPMethod(rawValue: method)
         if let token { request.headers.add(name: "authorization", value: "Bearer " + token) }
+        if let command { request.headers.add(name: "Outrigger-Command-Id", value: String(command)) }
+        for (name, value) in headers { request.headers.add(name: name, value: value) }
         if let body { request.body = .bytes(ByteBuffer(bytes: body.bytes)) }
         let response = try await client.execute(request, timeout: .seconds(20))
         let bytes = try await response.body.collect(upTo: 1 << 20)
