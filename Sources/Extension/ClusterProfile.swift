@@ -1,4 +1,5 @@
 package import KubeCore
+package import MLTypes
 
 /// Properties of a cluster that decide what is installed.
 package struct ClusterFacts: Sendable, Hashable {
@@ -7,16 +8,39 @@ package struct ClusterFacts: Sendable, Hashable {
         case managed = "managedClusters"
         /// Arc.
         case connected = "connectedClusters"
+
+        /// Letter case does not matter; nil for any other type.
+        package init?(name: String) {
+            switch name.lowercased() {
+            case "managedclusters": self = .managed
+            case "connectedclusters": self = .connected
+            default: return nil
+            }
+        }
     }
 
     package var clusterType: ClusterType
     /// Nodes that can run pods.
     package var nodeCount: Int
+    /// As in `ClusterHeartbeat`; empty when not known.
+    package var distribution: String
 
-    package init(clusterType: ClusterType, nodeCount: Int) {
+    /// The embedded cluster's name of itself.
+    package static let embeddedDistribution = "outrigger"
+
+    package init(clusterType: ClusterType, nodeCount: Int, distribution: String = "") {
         self.clusterType = clusterType
         self.nodeCount = nodeCount
+        self.distribution = distribution
     }
+}
+
+/// Where parts that are not our own programs come from.
+package enum ThirdPartySource: String, Sendable, Hashable {
+    /// Our own programs stand in for Volcano; the others are absent. For the embedded cluster.
+    case standIns
+    /// Upstream's releases, from bundles. For real clusters.
+    case bundles
 }
 
 /// What the extension has to know of the cluster it is on and cannot see through the Kubernetes API.
@@ -27,8 +51,10 @@ package struct ClusterProfile: Sendable {
     package var image: String
     /// Version of the product, which is the extension's.
     package var version: String
-    /// Folder on nodes where built Python environments are kept.
-    package var environmentCachePath: String
+    /// Where built Python environments are kept unless the setting `environmentCache` says otherwise.
+    package var environmentCache: EnvironmentCache
+    /// nil = as the cluster's distribution says: stand-ins on an embedded cluster, bundles on any other.
+    package var thirdParty: ThirdPartySource?
     /// Where pods reach the control plane, for example `https://10.64.0.1:7443`.
     package var controlPlaneURL: String
     /// CA of the control plane's certificate, PEM.
@@ -43,7 +69,8 @@ package struct ClusterProfile: Sendable {
     package init(
         image: String,
         version: String,
-        environmentCachePath: String,
+        environmentCache: EnvironmentCache = .emptyDir,
+        thirdParty: ThirdPartySource? = nil,
         controlPlaneURL: String,
         controlPlaneCA: String,
         extraCRDs: [KubeObject] = [],
@@ -52,7 +79,8 @@ package struct ClusterProfile: Sendable {
     ) {
         self.image = image
         self.version = version
-        self.environmentCachePath = environmentCachePath
+        self.environmentCache = environmentCache
+        self.thirdParty = thirdParty
         self.controlPlaneURL = controlPlaneURL
         self.controlPlaneCA = controlPlaneCA
         self.extraCRDs = extraCRDs

@@ -10,129 +10,6 @@ import Testing
 
 @testable import Extension
 
-/// The control plane's side: a set that changes, and the reports that came.
-private final class RecordingLink: ExtensionLink {
-    private let state = Mutex<(set: [DesiredExtension], reports: [ExtensionReport])>(([], []))
-    private let streams = Mutex<[AsyncStream<[DesiredExtension]>.Continuation]>([])
-
-    func desired() async -> AsyncStream<[DesiredExtension]> {
-        let (stream, continuation) = AsyncStream.makeStream(
-            of: [DesiredExtension].self,
-            bufferingPolicy: .bufferingNewest(1)
-        )
-        continuation.yield(state.withLock { $0.set })
-        streams.withLock { $0.append(continuation) }
-        return stream
-    }
-
-    func report(_ report: ExtensionReport) async throws { state.withLock { $0.reports.append(report) } }
-
-    func want(_ set: [DesiredExtension]) {
-        state.withLock { $0.set = set }
-        for stream in streams.withLock({ $0 }) { stream.yield(set) }
-    }
-
-    var reports: [ExtensionReport] { state.withLock { $0.reports } }
-    var last: ExtensionReport? { reports.last }
-}
-
-private func wanted(
-    _ changes: [String: String] = [:],
-    generation: Int = 1,
-    isDeleting: Bool = false,
-    type: String = "Microsoft.AzureML.Kubernetes"
-) -> DesiredExtension {
-    var settings = [
-        "enableTraining": "True", "enableInference": "True", "inferenceRouterServiceType": "LoadBalancer",
-        "allowInsecureConnections": "True", "inferenceRouterHA": "False",
-    ]
-    settings.merge(changes) { $1 }
-    return DesiredExtension(
-        clusterType: "connectedClusters",
-        resourceGroup: "local",
-        clusterName: "local",
-        name: "amlext",
-        extensionType: type,
-        settings: settings,
-        generation: generation,
-        isDeleting: isDeleting
-    )
-}
-
-/// Makes every Deployment look rolled out, as the controllers of a cluster would.
-private func rollOut(_ api: any ResourceAPI, except: Set<String> = []) async throws {
-    for deployment in try await api.list(.deployments, namespace: "azureml").items
-    where !except.contains(deployment.name) && deployment.observedGeneration != deployment.generation {
-        var deployment = deployment
-        let replicas = deployment["spec", "replicas"] ?? 1
-        deployment["status"] = [
-            "observedGeneration": JSON(deployment.generation), "replicas": replicas, "updatedReplicas": replicas,
-            "readyReplicas": replicas, "availableReplicas": replicas,
-        ]
-        do {
-            try await api.updateStatus(.deployments, deployment)
-        } catch let error as APIError where error.isConflict || error.isNotFound {
-            continue
-        }
-    }
-    // Nor is there a garbage collector that ends foreground deletions.
-    for deployment in try await api.list(.deployments, namespace: "azureml").items where deployment.isTerminating {
-        var deployment = deployment
-        deployment.finalizers = []
-        do { try await api.update(.deployments, deployment) } catch let error as APIError where error.isNotFound {}
-    }
-    if let namespace = try await api.find(.namespaces, name: "azureml"), namespace.isTerminating {
-        var namespace = namespace
-        namespace["spec", "finalizers"] = []
-        _ = try? await api.update(
-            .namespaces,
-            namespace: nil,
-            name: "azureml",
-            subresource: "finalize",
-            object: namespace,
-            options: WriteOptions()
-        )
-    }
-}
-
-private func withAgent(
-    profile: ClusterProfile = testProfile,
-    except: Set<String> = [],
-    _ body: (any ResourceAPI, RecordingLink) async throws -> Void
-) async throws {
-    try await TestCluster.run { cluster in
-        let api = cluster.api
-        try await api.create(.nodes, .node("node-0"))
-        let link = RecordingLink()
-        try await running(api, link, profile: profile, except: except) { try await body(api, link) }
-    }
-}
-
-/// Runs an agent, and what stands for the cluster's controllers, while `body` runs.
-private func running(
-    _ api: any ResourceAPI,
-    _ link: RecordingLink,
-    profile: ClusterProfile = testProfile,
-    except: Set<String> = [],
-    _ body: () async throws -> Void
-) async throws {
-    var logger = Logger(label: "test")
-    logger.logLevel = .error
-    let agent = ExtensionAgent(link: link, api: api, profile: profile, logger: logger)
-    try await withThrowingTaskGroup(of: Void.self) { group in
-        group.addTask { try await agent.run() }
-        group.addTask {
-            while await sleepUnlessCancelled(.milliseconds(20)) {
-                do { try await rollOut(api, except: except) } catch is CancellationError { return }
-            }
-        }
-        let result = await Result<Void, any Error>.catching { try await body() }
-        group.cancelAll()
-        while let ended = await group.nextResult() { _ = ended }
-        try result.get()
-    }
-}
-
 @Suite(.timeLimit(.minutes(2))) struct AgentTests {
     @Test func `An extension is installed, reports progress and ends Succeeded`() async throws {
         try await withAgent { api, link in
@@ -146,7 +23,8 @@ private func running(
             #expect(
                 ready == [
                     "gateway", "aml-operator", "volcano-controllers", "volcano-scheduler", "azureml-fe-v2",
-                    "inference-operator-controller-manager",
+                    "inference-operator-controller-manager", "relayserver", "service/azureml-fe",
+                    "volcano-admission",
                 ]
             )
             #expect(report.statuses.contains { $0.code == "fluent-bit" && $0.displayStatus == "Absent" })
@@ -267,37 +145,50 @@ private func running(
         try await TestCluster.run { cluster in
             let api = cluster.api
             try await api.create(.nodes, .node("node-0"))
-            let first = RecordingLink()
-            first.want([wanted()])
-            // Ends as soon as the first Deployment is there.
-            try await running(api, first) {
-                try await eventuallyTrue("begun") {
-                    try await !api.list(.deployments, namespace: "azureml").items.isEmpty
+            try await withControllers(api) {
+                let first = RecordingLink()
+                first.want([wanted()])
+                // Ends as soon as the first Deployment is there.
+                try await running(api, first) {
+                    try await eventuallyTrue("begun") {
+                        try await !api.list(.deployments, namespace: "azureml").items.isEmpty
+                    }
                 }
-            }
-            let second = RecordingLink()
-            second.want([wanted(generation: 2, isDeleting: true)])
-            try await running(api, second) {
-                try await eventuallyTrue("gone") { second.last?.isGone == true }
-                #expect(try await api.list(.customResourceDefinitions).items.isEmpty)
+                let second = RecordingLink()
+                second.want([wanted(generation: 2, isDeleting: true)])
+                try await running(api, second) {
+                    try await eventuallyTrue("gone") { second.last?.isGone == true }
+                    #expect(try await api.list(.customResourceDefinitions).items.isEmpty)
+                }
             }
         }
     }
 
-    @Test func `Wrong settings fail and install nothing`() async throws {
+    @Test func `Wrong settings fail and touch nothing`() async throws {
+        try await withAgent { api, link in
+            link.want([wanted(["inferenceRouterServiceType": "none"])])
+            try await link.wait("Failed", generation: 1)
+            link.want([wanted(generation: 2, type: "Microsoft.Flux")])
+            try await link.wait("Failed", generation: 2)
+            #expect(try await api.find(.namespaces, name: "azureml") == nil)
+        }
+    }
+
+    @Test func `A cluster that does not fit is refused before anything is installed, and goes on when it does`()
+        async throws
+    {
         try await withAgent { api, link in
             link.want([wanted(["inferenceRouterHA": "True"])])
-            let report = try await eventually("failure") { link.last?.provisioningState == "Failed" ? link.last : nil }
+            let report = try await link.wait("Failed")
             #expect(report.errorInfo?.code == "E40002")
-            link.want([wanted(["inferenceRouterServiceType": "none"], generation: 2)])
-            try await eventuallyTrue("failure") {
-                link.last?.generation == 2 && link.last?.provisioningState == "Failed"
-            }
-            link.want([wanted(generation: 3, type: "Microsoft.Flux")])
-            try await eventuallyTrue("failure") {
-                link.last?.generation == 3 && link.last?.provisioningState == "Failed"
-            }
-            #expect(try await api.find(.namespaces, name: "azureml") == nil)
+            #expect(try await api.list(.deployments, namespace: "azureml").items.isEmpty)
+            let stored = try await api.get(.configMaps, namespace: "azureml", name: "arcml-healthcheck")
+            #expect(stored["data", "reports-pre-install"]?.stringValue?.contains("E40002") == true)
+            for name in ["node-1", "node-2"] { try await api.create(.nodes, .node(name)) }
+            try await link.wait("Succeeded")
+            #expect(
+                try await api.get(.deployments, namespace: "azureml", name: "azureml-fe-v2")["spec", "replicas"] == 3
+            )
         }
     }
 

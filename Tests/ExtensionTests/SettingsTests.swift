@@ -1,6 +1,7 @@
 import ControlPlaneAPI
 import Crypto
 import Foundation
+import MLTypes
 import SwiftASN1
 import Testing
 import X509
@@ -161,6 +162,100 @@ private let violations: [Violation] = [
         wantText: "no quantity"
     ),
     Violation(
+        name: "no registry",
+        change: ["imageRegistry": "https://registry.example.com"],
+        wantCode: .invalidArgumentValue,
+        wantSetting: "imageRegistry",
+        wantText: "no registry"
+    ),
+    Violation(
+        name: "no environment cache",
+        change: ["environmentCache": "nfs:/x"],
+        wantCode: .invalidArgumentValue,
+        wantSetting: "environmentCache",
+        wantText: "emptyDir, hostPath:/FOLDER or pvc:NAME"
+    ),
+    Violation(
+        name: "no claim name",
+        change: ["environmentCache": "pvc:Not Mine"],
+        wantCode: .invalidArgumentValue,
+        wantSetting: "environmentCache",
+        wantText: "PersistentVolumeClaim"
+    ),
+    Violation(
+        name: "bad pull secret",
+        change: ["imagePullSecret": "Not A Name"],
+        wantCode: .invalidArgumentValue,
+        wantSetting: "imagePullSecret",
+        wantText: "no Secret name"
+    ),
+    Violation(
+        name: "bad scheduler configuration",
+        change: ["volcanoScheduler.schedulerConfigMap": "no/name"],
+        wantCode: .invalidArgumentValue,
+        wantSetting: "volcanoScheduler.schedulerConfigMap",
+        wantText: "no ConfigMap name"
+    ),
+    Violation(
+        name: "limit below the request",
+        change: ["scoringFe.resources.limits.memory": "1Mi"],
+        wantCode: .invalidArgumentValue,
+        wantSetting: "scoringFe.resources.limits.memory",
+        wantText: "above its limit"
+    ),
+    Violation(
+        name: "two older service types",
+        change: ["privateEndpointNodeport": "True", "privateEndpointILB": "True"],
+        wantCode: .mutuallyExclusiveArgument,
+        wantSetting: "scoringFe.serviceType.nodePort, privateEndpointILB",
+        wantText: "inferenceRouterServiceType"
+    ),
+    Violation(
+        name: "older and newer service type",
+        change: ["scoringFe.serviceType.nodePort": "true"],
+        wantCode: .mutuallyExclusiveArgument,
+        wantSetting: "inferenceRouterServiceType, scoringFe.serviceType.nodePort",
+        wantText: "contradicts"
+    ),
+    Violation(
+        name: "URL for a host",
+        change: ["sslSecret": "tls", "sslCname": "https://score.example.com"],
+        wantCode: .invalidArgumentValue,
+        wantSetting: "sslCname",
+        wantText: "without scheme"
+    ),
+    Violation(
+        name: "wildcard for a host",
+        change: ["sslSecret": "tls", "sslCname": "*.example.com"],
+        wantCode: .invalidArgumentValue,
+        wantSetting: "sslCname",
+        wantText: "wildcard"
+    ),
+    Violation(
+        name: "snake case",
+        change: ["enable_training": "True"],
+        wantCode: .unknownSetting,
+        wantSetting: "enable_training",
+        wantText: "Did you mean 'enableTraining'"
+    ),
+    Violation(
+        name: "value of a toleration that exists",
+        change: [
+            "workLoadToleration[0].key": "gpu", "workLoadToleration[0].operator": "Exists",
+            "workLoadToleration[0].value": "a",
+        ],
+        wantCode: .invalidArgumentValue,
+        wantSetting: "workLoadToleration[0].value",
+        wantText: "operator Exists"
+    ),
+    Violation(
+        name: "toleration without key",
+        change: ["workLoadToleration[0].effect": "NoSchedule"],
+        wantCode: .requiredArgumentMissing,
+        wantSetting: "workLoadToleration[0].key",
+        wantText: "operator=Exists"
+    ),
+    Violation(
         name: "bad toleration",
         change: ["workLoadToleration[0].effect": "Never"],
         wantCode: .invalidArgumentValue,
@@ -225,11 +320,71 @@ private let violations: [Violation] = [
         var settings = good
         settings["brandNew"] = "1"
         settings["logAnalyticsWS"] = "True"
+        settings["nginxIngress.controllerConfig.worker-processes"] = "4"
         #expect(
             try ExtensionSettings.make(settings: settings, allowsUnknown: true).ignored == [
-                "brandNew", "logAnalyticsWS",
+                "brandNew", "logAnalyticsWS", "nginxIngress.controllerConfig.worker-processes",
             ]
         )
+    }
+
+    @Test func `Ignored settings say why`() throws {
+        var settings = good
+        settings["relayserver.enabled"] = "True"
+        settings["sslCname"] = "a.example.com"
+        settings["enableInference"] = "False"
+        let made = try ExtensionSettings.make(settings: settings)
+        let remarks = made.check(ClusterFacts(clusterType: .connected, nodeCount: 3)).remarks
+        #expect(remarks.first { $0.setting == "relayserver.enabled" }?.message.contains("always run the relay") == true)
+        #expect(remarks.first { $0.setting == "sslCname" }?.message.contains("without enableInference=True") == true)
+        #expect(SettingKey.ignored.allSatisfy { $0.effect.hasPrefix("Ignored: ") && $0.effect.count > 30 })
+    }
+
+    @Test func `Exported templates with both spellings of one value hold`() throws {
+        var settings = good
+        settings["sslSecret"] = "tls"
+        settings["scoringFe.sslSecret"] = "tls"
+        settings["sslCname"] = "score.example.com"
+        settings["inferenceRouterHA"] = "false"
+        settings["volcanoScheduler.enable"] = "False"
+        let made = try ExtensionSettings.make(settings: settings)
+        #expect(made.sslSecret == "tls" && made.inferenceRouterHA == false && !made.installVolcano)
+    }
+
+    @Test func `Older ways to give the service type are understood`() throws {
+        var settings = good
+        settings["inferenceRouterServiceType"] = nil
+        settings["privateEndpointNodeport"] = "TRUE"
+        #expect(try ExtensionSettings.make(settings: settings).inferenceRouterServiceType == .nodePort)
+        settings["privateEndpointNodeport"] = nil
+        settings["privateEndpointILB"] = "True"
+        let made = try ExtensionSettings.make(settings: settings)
+        #expect(made.inferenceRouterServiceType == .loadBalancer && made.internalLoadBalancerProvider == "azure")
+    }
+
+    @Test func `Settings of our own are read`() throws {
+        var settings = good
+        settings["imageRegistry"] = "registry.example.com:5000/mirror"
+        settings["imagePullSecret"] = "pull"
+        settings["environmentCache"] = "hostPath:/var/cache/envs"
+        settings["InferenceRouterHA"] = "FALSE"
+        settings["inferenceLoadBalancerHA"] = nil
+        let made = try ExtensionSettings.make(settings: settings)
+        #expect(made.imageRegistry == "registry.example.com:5000/mirror" && made.imagePullSecret == "pull")
+        #expect(made.environmentCache == .hostPath("/var/cache/envs") && made.inferenceRouterHA == false)
+    }
+
+    @Test func `A pair goes before a secret, and it is said`() throws {
+        let pair = try TestCertificates.Pair.make()
+        var settings = good
+        settings["sslSecret"] = "tls"
+        settings["sslCname"] = "score.example.com"
+        let made = try ExtensionSettings.make(
+            settings: settings,
+            protectedSettings: ["sslCertPemFile": pair.certificate, "sslCertKeyFile": pair.key]
+        )
+        let remarks = made.check(ClusterFacts(clusterType: .managed, nodeCount: 3)).remarks
+        #expect(remarks.contains { $0.setting == "sslSecret" && $0.message.contains("not used") })
     }
 
     @Test func `Every documented setting is known, with a protected pair`() {
@@ -265,6 +420,9 @@ private let violations: [Violation] = [
                 == [.internalLoadBalancerNotSupported]
         )
         #expect(made.check(ClusterFacts(clusterType: .managed, nodeCount: 3)).problems.isEmpty)
+        #expect(made.check(ClusterFacts(clusterType: .managed, nodeCount: 3, distribution: "aks")).problems.isEmpty)
+        let kind = made.check(ClusterFacts(clusterType: .managed, nodeCount: 3, distribution: "kind")).problems
+        #expect(kind.first?.message.contains("this cluster is kind") == true)
     }
 }
 
@@ -304,30 +462,54 @@ private let violations: [Violation] = [
         broken.certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"
         #expect(try problems(broken).first?.code == .invalidSSLSetting)
     }
-}
 
-enum TestCertificates {
-    struct Pair {
-        var certificate: String
-        var key: String
+    @Test func `Addresses are covered by value`() throws {
+        let pair = try TestCertificates.Pair.make(
+            names: [],
+            addresses: [[10, 0, 0, 7], [0x20, 1, 0xd, 0xb8] + Array(repeating: 0, count: 11) + [1]]
+        )
+        #expect(try problems(pair, host: "10.0.0.7").isEmpty)
+        #expect(try problems(pair, host: "2001:DB8::1").isEmpty)
+        let other = try problems(pair, host: "10.0.0.8")
+        #expect(other.first?.message.contains("10.0.0.7") == true)
+        #expect(try problems(.make(names: ["*.0.0.7"]), host: "10.0.0.7").count == 1)
+        #expect(try problems(.make(names: []), host: "a.example.com").first?.message.contains("common name") == true)
+    }
 
-        /// Self-signed; `from` and `to` in days from now.
-        static func make(names: [String] = ["score.example.com"], from: Int = -1, to: Int = 30) throws -> Pair {
-            let key = P256.Signing.PrivateKey()
-            let name = try DistinguishedName { CommonName("test") }
-            let certificate = try Certificate(
-                version: .v3,
-                serialNumber: Certificate.SerialNumber(),
-                publicKey: .init(key.publicKey),
-                notValidBefore: .now.addingTimeInterval(Double(from) * 86400),
-                notValidAfter: .now.addingTimeInterval(Double(to) * 86400),
-                issuer: name,
-                subject: name,
-                signatureAlgorithm: .ecdsaWithSHA256,
-                extensions: try Certificate.Extensions { SubjectAlternativeNames(names.map { .dnsName($0) }) },
-                issuerPrivateKey: .init(key)
-            )
-            return Pair(certificate: try certificate.serializeAsPEM().pemString, key: key.pemRepresentation)
-        }
+    @Test func `The chain is checked link by link`() throws {
+        let chain = try TestCertificates.Chain.make()
+        let good = TestCertificates.Pair(certificate: chain.leaf + chain.intermediate + chain.root, key: chain.key)
+        #expect(try problems(good).isEmpty)
+        var pair = good
+        pair.certificate = chain.intermediate + chain.leaf
+        #expect(try problems(pair).contains { $0.message.contains("not the first") })
+        pair.certificate = chain.leaf + chain.root
+        #expect(try problems(pair).contains { $0.message.contains("did not issue it") })
+        pair.certificate = chain.leaf + chain.leaf
+        #expect(try problems(pair).contains { $0.message.contains("twice") })
+        pair.certificate = chain.leaf + (try TestCertificates.Chain.make()).intermediate
+        #expect(try problems(pair).contains { $0.message.contains("was not signed") })
+    }
+
+    @Test func `Purpose and age of every certificate count`() throws {
+        let client = try TestCertificates.Chain.make(purposes: [.clientAuth])
+        var pair = TestCertificates.Pair(certificate: client.leaf, key: client.key)
+        #expect(try problems(pair).contains { $0.message.contains("serverAuth") })
+        let old = try TestCertificates.Chain.make(intermediateEnd: -1)
+        pair = TestCertificates.Pair(certificate: old.leaf + old.intermediate, key: old.key)
+        #expect(try problems(pair).contains { $0.message.contains("chain's certificate") })
+    }
+
+    @Test func `Keys come in several forms`() throws {
+        var pair = try TestCertificates.Pair.make()
+        pair.key = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n" + pair.key
+        #expect(try problems(pair).isEmpty)
+        pair.key = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----"
+        #expect(try problems(pair).first?.message.contains("passphrase") == true)
+        pair.key = pair.certificate
+        #expect(try problems(pair).first?.message.contains("no private key but CERTIFICATE") == true)
+        pair = try TestCertificates.Pair.make()
+        pair.certificate = pair.key
+        #expect(try problems(pair).first?.message.contains("no certificate but") == true)
     }
 }

@@ -6,136 +6,127 @@ internal import ServiceLifecycle
 internal import Synchronization
 
 /// Keeps the extensions of one cluster as the control plane wants them: installs, updates, removes, restores what was
-/// changed by hand, and reports.
+/// changed by hand, answers questions, and reports.
 ///
-/// State is the cluster's; it may be killed at any time.
+/// State is the cluster's; it may be killed at any time. Several agents may look after one cluster: an extension belongs to
+/// the one that claimed it. Of one extension there must be one agent only.
 package final class ExtensionAgent: Service {
     private let link: any ExtensionLink
     private let logger: Logger
+    private let watch: ClusterWatch
     private let reconciler: ExtensionReconciler
-    private let deployments: Informer
-    private let services: Informer
-    private let pods: Informer
-    private let nodes: Informer
     private let controller: Controller
     private let desired: DesiredSet
+    private let heartbeat: Heartbeat
+    private let requests: RequestAnswerer
 
     /// `api`: the cluster's API, with the rights to make everything that components need.
-    package init(link: any ExtensionLink, api: any ResourceAPI, profile: ClusterProfile, logger: Logger) {
+    ///
+    /// `podLogs`: for evidence and diagnoses; without it they hold no logs. `serverVersion`: without it the nodes' version is taken.
+    package init(
+        link: any ExtensionLink,
+        api: any ResourceAPI,
+        profile: ClusterProfile,
+        podLogs: PodLogReading? = nil,
+        serverVersion: ClusterFactsReading? = nil,
+        timing: AgentTiming = AgentTiming(),
+        logger: Logger
+    ) {
         var logger = logger
         logger[metadataKey: "component"] = "extension-agent"
         self.link = link
         self.logger = logger
-        let namespace = ExtensionRenderer.namespace
-        let ours = "\(ExtensionRenderer.managedByLabel)=\(ExtensionRenderer.fieldManager)"
-        let deployments = Informer(
+        let watch = ClusterWatch(api: api, logger: logger)
+        let planner = ExtensionPlanner(
             api: api,
-            type: .deployments,
-            namespace: namespace,
-            labelSelector: ours,
-            logger: logger
-        )
-        let services = Informer(api: api, type: .services, namespace: namespace, labelSelector: ours, logger: logger)
-        let pods = Informer(
-            api: api,
-            type: .pods,
-            namespace: namespace,
-            labelSelector: "ml.azure.com/amlarc-system=true",
-            logger: logger
-        )
-        pods.addIndex("component") { [$0.labels[ExtensionRenderer.componentLabel] ?? ""] }
-        let nodes = Informer(api: api, type: .nodes, logger: logger)
-        let reconciler = ExtensionReconciler(
-            api: api,
+            link: link,
             profile: profile,
-            reporter: ExtensionReporter(link: link),
-            logger: logger
+            watch: watch,
+            serverVersion: serverVersion,
+            cache: AgentCache()
         )
         let desired = DesiredSet()
+        let reconciler = ExtensionReconciler(
+            api: api,
+            link: link,
+            profile: profile,
+            watch: watch,
+            planner: planner,
+            evidence: EvidenceCollector(
+                api: api,
+                watch: watch,
+                podLogs: podLogs,
+                redaction: { desired.redaction.apply($0) }
+            ),
+            timing: timing,
+            logger: logger
+        )
         controller = Controller(name: "extension", workers: 1, logger: logger) { key in
             guard let wanted = desired.extension(key.name) else {
                 reconciler.forget(key.name)
                 return .settled
             }
-            if wanted.isDeleting { return try await reconciler.remove(wanted) }
-            return try await reconciler.install(wanted) { input in
-                let renderer = ExtensionRenderer(input)
-                return renderer.components.map { component in
-                    let name = renderer.name(component)
-                    return ComponentReadiness.evaluate(
-                        name: name,
-                        deployment: deployments.get(ObjectKey(namespace: namespace, name: name)),
-                        pods: pods.list(index: "component", value: name)
-                    )
-                }
-            }
+            return try await reconciler.reconcile(wanted)
         }
-        self.deployments = deployments
-        self.services = services
-        self.pods = pods
-        self.nodes = nodes
+        self.watch = watch
         self.reconciler = reconciler
         self.desired = desired
-        watchCluster()
-    }
-
-    private func watchCluster() {
+        heartbeat = Heartbeat(
+            api: api,
+            link: link,
+            serverVersion: serverVersion,
+            agentVersion: profile.version,
+            interval: timing.heartbeat,
+            logger: logger
+        )
+        requests = RequestAnswerer(
+            link: link,
+            answers: AgentAnswers(api: api, planner: planner, watch: watch, podLogs: podLogs),
+            logger: logger
+        )
         let queue = controller.queue
-        let desired = desired
-        let reconciler = reconciler
-        @Sendable func wakeAll() {
+        watch.onChange { reference, version in
+            reconciler.notice(reference, version: version)
+        } woken: {
             for name in desired.ids { queue.add(ObjectKey(name: name)) }
-        }
-        for informer in [deployments, services] {
-            let type = informer.type
-            informer.onEvent { event in
-                let reference = ObjectReference(type: type, key: event.object.key)
-                switch event {
-                case .deleted: _ = reconciler.notice(reference, generation: nil)
-                case .updated(let old, let new) where old.generation != new.generation:
-                    _ = reconciler.notice(reference, generation: new.generation)
-                default: break
-                }
-                wakeAll()
-            }
-        }
-        pods.onEvent { _ in wakeAll() }
-        nodes.onEvent { event in
-            // Heartbeats of nodes change nothing here.
-            if case .updated(let old, let new) = event, old["spec"] == new["spec"] { return }
-            wakeAll()
         }
     }
 
     package func run() async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
-            let manager = ControllerManager(
-                informers: [deployments, services, pods, nodes],
-                controllers: [controller]
-            )
-            group.addTask { try await manager.run() }
-            group.addTask { await self.follow() }
+            // The controller does not wait for the informers: that the cluster does not answer is to be reported too.
+            for informer in watch.informers { group.addTask { try await informer.run() } }
+            group.addTask { try await self.controller.run() }
+            group.addTask { await cancelWhenGracefulShutdown { await self.heartbeat.run() } }
+            group.addTask { await cancelWhenGracefulShutdown { await self.follow() } }
             try await group.waitForAll()
         }
     }
 
     private func follow() async {
-        await cancelWhenGracefulShutdown {
-            let stream = await self.link.desired()
-            for await set in stream {
-                for name in self.desired.replace(set) { self.controller.queue.add(ObjectKey(name: name)) }
+        await withDiscardingTaskGroup { group in
+            for await work in await link.work() {
+                for name in desired.replace(work.extensions) { controller.queue.add(ObjectKey(name: name)) }
+                for request in requests.take(work.requests) {
+                    group.addTask { await self.requests.answer(request) }
+                }
             }
         }
     }
 }
 
 /// The newest set the control plane sent.
-private final class DesiredSet: Sendable {
+final class DesiredSet: Sendable {
     private let extensions = Mutex<[String: DesiredExtension]>([:])
 
     var ids: [String] { extensions.withLock { Array($0.keys) } }
 
     func `extension`(_ id: String) -> DesiredExtension? { extensions.withLock { $0[id] } }
+
+    /// Takes the protected settings of all out of texts.
+    var redaction: Redaction {
+        Redaction(extensions.withLock { $0.values.flatMap { Array($0.protectedSettings.values) } })
+    }
 
     /// Returns the ids that appeared, changed or vanished.
     func replace(_ set: [DesiredExtension]) -> [String] {

@@ -10,288 +10,229 @@ internal import Synchronization
 /// Every pass starts from the cluster's state, so it can be cut off anywhere and repeated.
 final class ExtensionReconciler: Sendable {
     let api: any ResourceAPI
+    let link: any ExtensionLink
     let profile: ClusterProfile
     let reporter: ExtensionReporter
     let applier: ObjectApplier
-    let checks: ExtensionChecks
+    let watch: ClusterWatch
+    let planner: ExtensionPlanner
+    let evidence: EvidenceCollector
+    let timing: AgentTiming
     let logger: Logger
-    private let memory = Mutex<[String: Memory]>([:])
+    let memory = Mutex<[String: Memory]>([:])
 
     /// What this process has done, to save work; nothing is lost with it.
     struct Memory: Sendable {
         var appliedObjects: [RenderedObject] = []
         var appliedAt: ContinuousClock.Instant?
-        var generations: [ObjectReference: Int] = [:]
+        var versions: [ObjectReference: ObjectVersion] = [:]
         var isDirty = true
+        var health: HealthReport?
+        var healthGeneration = 0
+        var healthAt: ContinuousClock.Instant?
+        /// As last read or written.
+        var inventory: Inventory?
+        /// Since when the cluster does not answer, so that nothing is known of the extension.
+        var silentSince: ContinuousClock.Instant?
+        /// Since when the cluster has not answered during a removal, or something has not ended.
+        var stuckSince: ContinuousClock.Instant?
+        var evidence: (generation: Int, at: ContinuousClock.Instant, found: [Evidence])?
     }
 
-    static let extensionType = "Microsoft.AzureML.Kubernetes"
-    /// Everything is applied again this often, whatever the informers say.
-    private static let resyncInterval = Duration.seconds(60)
-
-    init(api: any ResourceAPI, profile: ClusterProfile, reporter: ExtensionReporter, logger: Logger) {
+    init(
+        api: any ResourceAPI,
+        link: any ExtensionLink,
+        profile: ClusterProfile,
+        watch: ClusterWatch,
+        planner: ExtensionPlanner,
+        evidence: EvidenceCollector,
+        timing: AgentTiming,
+        logger: Logger
+    ) {
         self.api = api
+        self.link = link
         self.profile = profile
-        self.reporter = reporter
+        self.watch = watch
+        self.planner = planner
+        self.evidence = evidence
+        self.timing = timing
         self.logger = logger
+        reporter = ExtensionReporter(link: link)
         applier = ObjectApplier(
             api: api,
             recorder: EventRecorder(api: api, component: "outrigger-extension", logger: logger),
             logger: logger
         )
-        checks = ExtensionChecks(api: api)
     }
 
-    /// Somebody changed or deleted an object: true when it is one of ours in a state that we did not make.
-    func notice(_ reference: ObjectReference, generation: Int?) -> Bool {
+    /// Somebody changed or deleted an object; nil when it is gone.
+    ///
+    /// One of ours in a state that we did not make is put right by the next pass.
+    func notice(_ reference: ObjectReference, version: ObjectVersion?) {
         memory.withLock { memory in
-            var isForeign = false
-            for (name, known) in memory {
-                guard let applied = known.generations[reference], applied != generation else { continue }
-                memory[name]?.isDirty = true
-                isForeign = true
+            for (id, known) in memory {
+                guard let applied = known.versions[reference], applied != version else { continue }
+                memory[id]?.isDirty = true
             }
-            return isForeign
         }
     }
 
-    func forget(_ id: String) { memory.withLock { $0[id] = nil } }
+    func forget(_ id: String) {
+        memory.withLock { $0[id] = nil }
+        reporter.forget(id)
+    }
 
-    func install(
-        _ desired: DesiredExtension,
-        state: @Sendable (RenderInput) -> [ComponentReadiness]
-    ) async throws -> ReconcileOutcome {
+    func remember(_ id: String, _ change: @Sendable (inout Memory) -> Void) {
+        memory.withLock { change(&$0[id, default: Memory()]) }
+    }
+
+    /// Trouble of the cluster ends up in the report; only the control plane's own is thrown.
+    func reconcile(_ desired: DesiredExtension) async throws -> ReconcileOutcome {
+        do {
+            let outcome = desired.isDeleting ? try await remove(desired) : try await install(desired)
+            return outcome
+        } catch let error as CancellationError {
+            throw error
+        } catch let error as ReportError {
+            throw error
+        } catch {
+            let fault = await ClusterFault.make(error, review: AccessReview(api: api))
+            logger.warning(
+                "the cluster stood in the way",
+                metadata: ["extension": "\(desired.name)", "fault": "\(fault.message)"]
+            )
+            // Whatever is missing, perhaps the namespace itself, is made again by the next pass.
+            remember(desired.id) { $0.appliedAt = nil }
+            return desired.isDeleting
+                ? try await tellRemoval(desired, fault) : try await tellInstallation(desired, fault)
+        }
+    }
+
+    // MARK: Install
+
+    private func install(_ desired: DesiredExtension) async throws -> ReconcileOutcome {
         let settings: ExtensionSettings
         do {
-            try acceptType(desired)
-            settings = try ExtensionSettings.make(
-                settings: desired.settings,
-                protectedSettings: desired.protectedSettings,
-                allowsUnknown: true
-            )
+            settings = try planner.settings(desired)
         } catch {
-            try await refuse(desired, error, remarks: [])
+            try await reporter.send(
+                desired,
+                state: "Failed",
+                statuses: ExtensionReporter.entries(error.problems, .error),
+                error: error.detail
+            )
             return .settled
         }
-        if let conflict = try await checks.conflict(desired) {
-            try await refuse(desired, SettingsError(problems: [conflict]), remarks: [])
-            return .recheck(after: .seconds(15))
+        var inventory = try await readInventory(desired)
+        if desired.isAtomic, inventory.failedGeneration == desired.generation {
+            return try await keepReverted(desired, inventory)
         }
-        let facts = try await checks.facts(clusterType: desired.clusterType)
-        var (problems, remarks) = settings.check(facts)
-        problems += try await checks.problems(settings)
-        guard problems.isEmpty else {
-            try await refuse(desired, SettingsError(problems: problems), remarks: remarks)
-            return .recheck(after: .seconds(15))
+        let labels = planner.labels(desired)
+        if let holder = try await claim(desired, labels) {
+            let refusal = SettingsError(problems: [holder.problem])
+            try await reporter.send(
+                desired,
+                state: "Failed",
+                statuses: ExtensionReporter.entries(refusal.problems, .error),
+                error: refusal.detail
+            )
+            return .recheck(after: timing.refused)
         }
-        var input = RenderInput(extensionName: desired.name, settings: settings, facts: facts, profile: profile)
-        var inventory = try await Inventory.read(desired.name, api) ?? Inventory(extensionName: desired.name)
-        let wasInstalled = inventory.succeededGeneration > 0
-        do {
-            inventory = try await apply(desired, &input, inventory)
-        } catch is CancellationError {
-            throw CancellationError()
-        } catch {
-            // Whatever is missing, perhaps the namespace itself, is made again by the next pass.
-            memory.withLock { $0[desired.id]?.appliedAt = nil }
-            try await reportFailure(desired, error, inventory, remarks, wasInstalled: wasInstalled)
-            throw error
+        let plan = try await planner.plan(desired, settings, inventory)
+        let report = try await health(desired, plan, inventory, labels)
+        if let refusal = report.error, !inventory.has(desired.generation) {
+            return try await refuse(desired, inventory, report, refusal, labels)
         }
-        return try await reportReadiness(
-            desired,
-            input,
-            inventory,
-            readiness: state(input),
-            remarks: remarks,
-            wasInstalled: wasInstalled
-        )
-    }
-
-    private func acceptType(_ desired: DesiredExtension) throws(SettingsError) {
-        if desired.extensionType.lowercased() != Self.extensionType.lowercased() {
-            throw SettingsError(problems: [
-                SettingProblem(
-                    .invalidArgumentValue,
-                    "extensionType",
-                    "extension type '\(desired.extensionType)' is not offered here",
-                    remedy: "Use \(Self.extensionType)"
-                )
-            ])
-        }
-        if let version = desired.version, !version.isEmpty, version != profile.version {
-            throw SettingsError(problems: [
-                SettingProblem(
-                    .invalidArgumentValue,
-                    "version",
-                    "version '\(version)' is not available; this is \(profile.version)",
-                    remedy: "Leave version out, or install that version of outrigger"
-                )
-            ])
-        }
-    }
-
-    // MARK: Apply
-
-    private func apply(
-        _ desired: DesiredExtension,
-        _ input: inout RenderInput,
-        _ inventory: Inventory
-    ) async throws -> Inventory {
-        var inventory = inventory
-        let labels = ExtensionRenderer(input).labels(nil)
-        // The namespace holds the inventory, so it comes before everything.
-        let first = ExtensionRenderer(input).render().filter { $0.type == .namespaces }
-        let known = memory.withLock { $0[desired.id] ?? Memory() }
-        if known.appliedAt == nil { _ = try await applier.apply(first, correctsDrift: false) }
         if inventory.generation != desired.generation || inventory.startedAt == nil {
+            inventory.operation = plan.operation
             inventory.generation = desired.generation
             inventory.clusterType = desired.clusterType
             inventory.startedAt = .now
-            try await inventory.write(api, labels: labels)
-        }
-        input.gatewaySecretsDigest = try await GatewaySecrets(api: api, labels: labels).ensure(now: .now)
-        let objects = ExtensionRenderer(input).render()
-        let isDue = known.appliedAt.map { ContinuousClock.now - $0 >= Self.resyncInterval } ?? true
-        let isSame = known.appliedObjects == objects
-        guard isDue || known.isDirty || !isSame else { return inventory }
-        let wanted = objects.map(\.reference) + GatewaySecrets.references
-        let before = inventory
-        inventory.include(wanted)
-        // Written first: what is on the cluster but not in the inventory would stay for ever.
-        if inventory != before { try await inventory.write(api, labels: labels) }
-        memory.withLock { $0[desired.name, default: Memory()].isDirty = false }
-        let applied = try await applier.apply(objects, correctsDrift: isSame)
-        let orphans = Set(inventory.objects).subtracting(wanted)
-        if !orphans.isEmpty {
-            for orphan in inventory.objects.reversed() where orphans.contains(orphan) {
-                // CustomResourceDefinitions hold users' objects: they go only when the extension does.
-                guard orphan.type != .customResourceDefinitions, !orphan.type.group.hasSuffix(".volcano.sh") else {
-                    continue
-                }
-                guard try await applier.remove(orphan) else { continue }
-                logger.info("object pruned", metadata: ["kind": "\(orphan.type.kind)", "name": "\(orphan.key)"])
-                inventory.objects.removeAll { $0 == orphan }
-            }
-            try await inventory.write(api, labels: labels)
-        }
-        memory.withLock { memory in
-            var mine = memory[desired.id] ?? Memory()
-            mine.appliedObjects = objects
-            mine.appliedAt = .now
-            mine.generations = Dictionary(
-                applied.filter { $0.generation > 0 }.map { ($0.reference, $0.generation) },
-                uniquingKeysWith: { $1 }
+            inventory.nodeCount = plan.render.facts.nodeCount
+            inventory.failedGeneration = 0
+            inventory.failure = nil
+            try await write(inventory, labels)
+            try await reporter.send(
+                desired,
+                state: inventory.succeededGeneration > 0 ? "Updating" : "Creating",
+                statuses: [
+                    ExtensionReporter.entry("Applying", "Applying", .information, "puts its objects on the cluster")
+                ] + ExtensionReporter.entries(report.checks),
+                version: inventory.version
             )
-            memory[desired.id] = mine
+        } else if plan.render.facts.nodeCount > inventory.nodeCount {
+            inventory.nodeCount = plan.render.facts.nodeCount
+            try await write(inventory, labels)
+        }
+        var applied = try await apply(desired.id, plan, inventory, labels)
+        return try await reportReadiness(desired, plan, &applied, report, labels)
+    }
+
+    func readInventory(_ desired: DesiredExtension) async throws -> Inventory {
+        let empty = Inventory(extensionName: desired.name)
+        let inventory =
+            try await applier.attempt("get", empty.reference) { try await Inventory.read(desired.name, api) } ?? empty
+        remember(desired.id) {
+            $0.inventory = inventory
+            $0.silentSince = nil
         }
         return inventory
     }
 
-    // MARK: Reports
+    func write(_ inventory: Inventory, _ labels: [String: String]) async throws {
+        try await applier.attempt("patch", inventory.reference) { try await inventory.write(api, labels: labels) }
+    }
 
-    private func refuse(_ desired: DesiredExtension, _ error: SettingsError, remarks: [SettingProblem]) async throws {
+    private func claim(_ desired: DesiredExtension, _ labels: [String: String]) async throws -> ClusterClaim? {
+        try await applier.attempt("create", ClusterClaim.reference) {
+            try await ClusterClaim(desired).take(api, labels: labels)
+        }
+    }
+
+    /// Looks once per generation, and again while something is in the way.
+    private func health(
+        _ desired: DesiredExtension,
+        _ plan: ExtensionPlan,
+        _ inventory: Inventory,
+        _ labels: [String: String]
+    ) async throws -> HealthReport {
+        let known = memory.withLock { $0[desired.id] } ?? Memory()
+        if let report = known.health, known.healthGeneration == desired.generation {
+            let isFresh = known.healthAt.map { ContinuousClock.now - $0 < timing.refused } ?? false
+            if report.error == nil || isFresh || inventory.has(desired.generation) { return report }
+        }
+        let report = try await planner.check(plan, inventory, unlisted: watch.unsynced)
+        if !inventory.has(desired.generation) {
+            try await applier.attempt("patch", HealthStore.reference) {
+                try await HealthStore(api: api).write(report, labels: labels)
+            }
+        }
+        remember(desired.id) {
+            $0.health = report
+            $0.healthGeneration = desired.generation
+            $0.healthAt = .now
+        }
+        return report
+    }
+
+    private func refuse(
+        _ desired: DesiredExtension,
+        _ inventory: Inventory,
+        _ report: HealthReport,
+        _ error: ErrorDetail,
+        _ labels: [String: String]
+    ) async throws -> ReconcileOutcome {
+        if desired.isAtomic, inventory.succeededGeneration > 0 {
+            return try await giveUp(desired, inventory, error, labels)
+        }
         try await reporter.send(
             desired,
             state: "Failed",
-            statuses: entries(error.problems, .error) + entries(remarks, .warning),
-            error: error.detail
-        )
-    }
-
-    private func entries(_ problems: [SettingProblem], _ level: ExtensionReporter.Level) -> [ExtensionStatusEntry] {
-        problems.map { problem in
-            ExtensionReporter.entry(
-                problem.code.rawValue,
-                problem.setting,
-                level,
-                "\(problem.message). \(problem.remedy)."
-            )
-        }
-    }
-
-    private func reportFailure(
-        _ desired: DesiredExtension,
-        _ error: any Error,
-        _ inventory: Inventory,
-        _ remarks: [SettingProblem],
-        wasInstalled: Bool
-    ) async throws {
-        // A namespace that is still ending refuses new objects in the same way, and is worth waiting for.
-        let isForbidden =
-            (error as? APIError).map { $0.reason == .forbidden && !$0.message.contains("terminat") } ?? false
-        let message =
-            isForbidden
-            ? "the agent lacks a permission: \(error)" : "objects could not be applied: \(error)"
-        let isLate =
-            inventory.startedAt.map { Date.now.timeIntervalSince($0) > profile.readinessTimeout.seconds } ?? false
-        let fails = isForbidden || isLate
-        try await reporter.send(
-            desired,
-            state: fails ? "Failed" : (wasInstalled ? "Updating" : "Creating"),
-            statuses: [ExtensionReporter.entry("ApplyFailed", "Not applied", .error, message)]
-                + entries(remarks, .warning),
-            error: fails ? ErrorDetail(code: "E40000", message: message, target: desired.name) : nil,
-            version: inventory.version
-        )
-    }
-
-    private func reportReadiness(
-        _ desired: DesiredExtension,
-        _ input: RenderInput,
-        _ inventory: Inventory,
-        readiness: [ComponentReadiness],
-        remarks: [SettingProblem],
-        wasInstalled: Bool
-    ) async throws -> ReconcileOutcome {
-        var inventory = inventory
-        let waiting = readiness.filter { !$0.isReady }
-        let hadSucceeded = inventory.succeededGeneration == desired.generation
-        if waiting.isEmpty, !hadSucceeded || inventory.version != profile.version {
-            inventory.succeededGeneration = desired.generation
-            inventory.version = profile.version
-            try await inventory.write(api, labels: ExtensionRenderer(input).labels(nil))
-        }
-        let elapsed = inventory.startedAt.map { Date.now.timeIntervalSince($0) } ?? 0
-        let isLate = elapsed > profile.readinessTimeout.seconds
-        let isDone = waiting.isEmpty || hadSucceeded
-        var statuses = readiness.map { component in
-            ExtensionReporter.entry(
-                component.name,
-                component.isReady ? "Ready" : "NotReady",
-                component.isReady ? .information : (hadSucceeded || !isLate ? .warning : .error),
-                component.message
-            )
-        }
-        for component in ComponentCatalogue.enabled(input.settings, input.facts) {
-            guard case .absent(let reason) = component.availability else { continue }
-            statuses.append(
-                ExtensionReporter.entry(
-                    component.name(extensionName: desired.name),
-                    "Absent",
-                    .information,
-                    "not part of this version: \(reason)"
-                )
-            )
-        }
-        statuses += entries(remarks, .warning)
-        var error: ErrorDetail?
-        if !isDone, isLate {
-            error = ErrorDetail(
-                code: waiting.contains { $0.name == "azureml-fe-v2" } ? "E40005" : "E40000",
-                message: "not ready after \(Int(profile.readinessTimeout.seconds)) s: "
-                    + waiting.map { "\($0.name) (\($0.message))" }.joined(separator: "; "),
-                target: waiting.first?.name
-            )
-        }
-        let state = isDone ? "Succeeded" : (isLate ? "Failed" : (wasInstalled ? "Updating" : "Creating"))
-        try await reporter.send(
-            desired,
-            state: state,
-            statuses: statuses,
+            statuses: ExtensionReporter.entries(report.checks),
             error: error,
             version: inventory.version
         )
-        return .recheck(after: isDone ? Self.resyncInterval : .seconds(1))
+        return .recheck(after: timing.refused)
     }
 }
 

@@ -2,6 +2,12 @@ internal import ControlPlaneAPI
 internal import Foundation
 internal import Synchronization
 
+/// The control plane did not take a report; not the cluster's fault.
+struct ReportError: Error, CustomStringConvertible {
+    var underlying: any Error
+    var description: String { "the control plane did not take a report: \(underlying)" }
+}
+
 /// Sends reports to the control plane, each only once: a report that says what the last one said is dropped.
 final class ExtensionReporter: Sendable {
     private let link: any ExtensionLink
@@ -9,6 +15,7 @@ final class ExtensionReporter: Sendable {
 
     init(link: any ExtensionLink) { self.link = link }
 
+    /// - Throws: `ReportError`, or `CancellationError`.
     func send(
         _ desired: DesiredExtension,
         state: String,
@@ -39,9 +46,18 @@ final class ExtensionReporter: Sendable {
             return same ?? entry
         }
         guard report != previous else { return }
-        try await link.report(report)
+        do {
+            try await link.report(report)
+        } catch let error as CancellationError {
+            throw error
+        } catch {
+            throw ReportError(underlying: error)
+        }
         last.withLock { $0[desired.id] = isGone ? nil : report }
     }
+
+    /// The next report is sent whatever it says.
+    func forget(_ id: String) { last.withLock { $0[id] = nil } }
 
     static func entry(_ code: String, _ display: String, _ level: Level, _ message: String) -> ExtensionStatusEntry {
         ExtensionStatusEntry(
@@ -51,6 +67,18 @@ final class ExtensionReporter: Sendable {
             message: message,
             time: Date.now.formatted(.iso8601)
         )
+    }
+
+    static func entries(_ problems: [SettingProblem], _ level: Level) -> [ExtensionStatusEntry] {
+        problems.map { problem in
+            entry(problem.code.rawValue, problem.setting, level, "\(problem.message). \(problem.remedy).")
+        }
+    }
+
+    static func entries(_ checks: [HealthCheck]) -> [ExtensionStatusEntry] {
+        checks.filter { $0.status != .passed }.map { check in
+            entry(check.code, check.name, check.status == .failed ? .error : .warning, check.sentence)
+        }
     }
 
     enum Level: String {

@@ -1,3 +1,4 @@
+internal import ControlPlaneAPI
 internal import Foundation
 internal import KubeCore
 
@@ -8,11 +9,22 @@ struct Inventory: Sendable, Equatable {
     /// Desired generation that is being installed, and since when.
     var generation = 0
     var startedAt: Date?
+    /// What that generation does: `install`, `upgrade` or `rollback`.
+    var operation = HealthOperation.install
     /// Newest generation whose components were all ready, and the version then.
     var succeededGeneration = 0
     var version: String?
     /// Under which cluster type the extension was made; a cluster can be known under two.
     var clusterType: String?
+    /// Nodes for components when the generation began: one that is away for a while changes nothing.
+    var nodeCount = 0
+    /// Of the objects that were applied in full last.
+    var digest: String?
+    /// Bundles that are installed, as `name version`.
+    var bundles: [String] = []
+    /// The generation that was given up, because it was to be all or nothing; and why.
+    var failedGeneration = 0
+    var failure: ErrorDetail?
 
     init(extensionName: String) { self.extensionName = extensionName }
 
@@ -42,17 +54,28 @@ struct Inventory: Sendable, Equatable {
         inventory.version = data["version"]
         inventory.clusterType = data["clusterType"]
         inventory.startedAt = data["startedAt"].flatMap { try? Date($0, strategy: .iso8601) }
+        inventory.operation = data["operation"].flatMap { HealthOperation(rawValue: $0) } ?? .install
+        inventory.nodeCount = data["nodeCount"].flatMap { Int($0) } ?? 0
+        inventory.digest = data["digest"]
+        inventory.bundles = (data["bundles"] ?? "").split(separator: "\n").map(String.init)
+        inventory.failedGeneration = data["failedGeneration"].flatMap { Int($0) } ?? 0
+        inventory.failure = data["failure"].flatMap { try? JSON(parsing: $0).decode(ErrorDetail.self) }
         return inventory
     }
 
     func write(_ api: any ResourceAPI, labels: [String: String]) async throws {
         var data = [
             "objects": JSON.array(objects.map(\.json)).text, "generation": String(generation),
-            "succeededGeneration": String(succeededGeneration),
+            "succeededGeneration": String(succeededGeneration), "operation": operation.rawValue,
+            "nodeCount": String(nodeCount),
         ]
         data["version"] = version
         data["clusterType"] = clusterType
         data["startedAt"] = startedAt?.formatted(.iso8601)
+        data["digest"] = digest
+        if !bundles.isEmpty { data["bundles"] = bundles.joined(separator: "\n") }
+        if failedGeneration > 0 { data["failedGeneration"] = String(failedGeneration) }
+        if let failure { data["failure"] = try JSON(encoding: failure).text }
         let object = KubeObject(
             .configMaps,
             namespace: ExtensionRenderer.namespace,
@@ -68,4 +91,6 @@ struct Inventory: Sendable, Equatable {
         let known = Set(objects)
         objects += references.filter { !known.contains($0) }
     }
+
+    func has(_ generation: Int) -> Bool { succeededGeneration == generation }
 }

@@ -4,6 +4,8 @@ internal import Logging
 internal import MLTypes
 
 /// Brings objects to the cluster with server-side apply and takes them away again.
+///
+/// What fails is thrown as `ClusterRequestError`, which says what was tried.
 struct ObjectApplier: Sendable {
     let api: any ResourceAPI
     let recorder: EventRecorder
@@ -13,8 +15,10 @@ struct ObjectApplier: Sendable {
 
     struct Applied: Sendable {
         var reference: ObjectReference
-        var generation: Int
+        var version: ObjectVersion
         var wasChanged: Bool
+        /// Somebody asked that the extension keeps its hands off.
+        var isUnmanaged = false
     }
 
     /// Applies in the given order; neighbours of one kind at the same time.
@@ -46,34 +50,52 @@ struct ObjectApplier: Sendable {
 
     private func apply(_ rendered: RenderedObject, correctsDrift: Bool) async throws -> Applied {
         let object = rendered.object
-        let live = try await api.find(rendered.type, namespace: object.namespace, name: object.name)
+        let live = try await attempt("get", rendered.reference) {
+            try await api.find(rendered.type, namespace: object.namespace, name: object.name)
+        }
         if let live, live.annotations[MLLabels.unmanaged] == "true" {
-            return Applied(reference: rendered.reference, generation: live.generation, wasChanged: false)
+            return Applied(
+                reference: rendered.reference,
+                version: ObjectVersion(live),
+                wasChanged: false,
+                isUnmanaged: true
+            )
         }
-        let result = try await api.apply(rendered.type, object, fieldManager: ExtensionRenderer.fieldManager)
+        let result = try await attempt(live == nil ? "create" : "patch", rendered.reference) {
+            try await api.apply(rendered.type, object, fieldManager: ExtensionRenderer.fieldManager)
+        }
         let wasChanged = live?.resourceVersion != result.resourceVersion
-        if wasChanged, correctsDrift {
-            logger.info(
-                "object brought back to what the extension wants",
-                metadata: ["kind": "\(rendered.type.kind)", "name": "\(object.key)"]
-            )
-            await recorder.record(
-                .warning,
-                reason: "DriftCorrected",
-                live == nil
-                    ? "the object was deleted; the extension made it again"
-                    : "the object was changed by hand; the extension restored it (annotate it with \(MLLabels.unmanaged): \"true\" to keep changes)",
-                about: result
-            )
+        if wasChanged, correctsDrift { await tellDrift(rendered, live, result) }
+        return Applied(reference: rendered.reference, version: ObjectVersion(result), wasChanged: wasChanged)
+    }
+
+    private func tellDrift(_ rendered: RenderedObject, _ live: KubeObject?, _ result: KubeObject) async {
+        let text: String
+        if let live {
+            guard let drift = Drift(found: live, restored: result) else { return }
+            text =
+                drift.summary
+                + "; the extension restored it (annotate it with \(MLLabels.unmanaged): \"true\" to keep changes)"
+        } else {
+            text = "the object was deleted; the extension made it again"
         }
-        return Applied(reference: rendered.reference, generation: result.generation, wasChanged: wasChanged)
+        logger.info(
+            "object brought back to what the extension wants",
+            metadata: [
+                "kind": "\(rendered.type.kind)", "name": "\(rendered.object.key)", "change": "\(text)",
+            ]
+        )
+        await recorder.record(.warning, reason: "DriftCorrected", text, about: result)
     }
 
     private func waitForDefinitions(_ names: [String]) async throws {
         for name in names {
+            let reference = ObjectReference(type: .customResourceDefinitions, key: ObjectKey(name: name))
             var isEstablished = false
             for _ in 0..<300 where !isEstablished {
-                let definition = try await api.find(.customResourceDefinitions, name: name)
+                let definition = try await attempt("get", reference) {
+                    try await api.find(.customResourceDefinitions, name: name)
+                }
                 isEstablished = definition?.isConditionTrue("Established") ?? false
                 if !isEstablished { try await Task.sleep(for: .milliseconds(100)) }
             }
@@ -83,13 +105,17 @@ struct ObjectApplier: Sendable {
         }
     }
 
-    /// Asks for deletion; true when the object is gone.
-    func remove(_ reference: ObjectReference, requiresManagedLabel: Bool = true) async throws -> Bool {
-        let live: KubeObject?
-        do {
-            live = try await api.find(reference.type, namespace: reference.key.namespace, name: reference.key.name)
-        } catch let error as APIError where error.isNotFound {
-            return true
+    /// Asks for deletion; true when the object is gone, or is not ours to delete.
+    ///
+    /// `strips`: takes finalizers off what is being deleted and does not end.
+    func remove(
+        _ reference: ObjectReference,
+        requiresManagedLabel: Bool = true,
+        strips: Bool = false
+    ) async throws -> Bool {
+        let (type, key) = (reference.type, reference.key)
+        let live = try await attempt("get", reference) {
+            try await api.find(type, namespace: key.namespace, name: key.name)
         }
         guard let live else { return true }
         // Somebody took the object over: it is no longer ours to delete.
@@ -98,16 +124,46 @@ struct ObjectApplier: Sendable {
         }
         if live.annotations[MLLabels.unmanaged] == "true" { return true }
         if !live.isTerminating {
-            try await api.deleteIfPresent(
-                reference.type,
-                reference.key,
-                options: DeleteOptions(
-                    propagation: reference.type == .deployments ? .foreground : .background,
-                    preconditionUID: live.uid
+            let holdsPods = ClusterWatch.workloadTypes.contains(type)
+            try await attempt("delete", reference) {
+                _ = try await api.deleteIfPresent(
+                    type,
+                    key,
+                    options: DeleteOptions(
+                        propagation: holdsPods && !strips ? .foreground : .background,
+                        preconditionUID: live.uid
+                    )
                 )
+            }
+        } else if strips, !live.finalizers.isEmpty {
+            logger.warning(
+                "finalizers taken off, as the removal is forced",
+                metadata: ["object": "\(reference)", "finalizers": "\(live.finalizers)"]
+            )
+            try await attempt("patch", reference) {
+                do {
+                    try await api.patch(type, key, .merge(["metadata": ["finalizers": .null]]))
+                } catch let error as APIError where error.isNotFound {}
+            }
+        }
+        return try await attempt("get", reference) {
+            try await api.find(type, namespace: key.namespace, name: key.name) == nil
+        }
+    }
+
+    /// Names what was tried in the error.
+    func attempt<T>(_ verb: String, _ reference: ObjectReference, _ body: () async throws -> T) async throws -> T {
+        do {
+            return try await body()
+        } catch let error as CancellationError {
+            throw error
+        } catch {
+            throw ClusterRequestError(
+                permission: Permission(verb, reference.type, namespace: reference.key.namespace),
+                subject: "\(reference)",
+                underlying: error
             )
         }
-        return try await api.find(reference.type, namespace: reference.key.namespace, name: reference.key.name) == nil
     }
 }
 

@@ -8,7 +8,14 @@ extension ExtensionRenderer {
         var objects = [
             RenderedObject(
                 .serviceAccounts,
-                KubeObject(.serviceAccounts, namespace: Self.namespace, name: name, labels: labels)
+                KubeObject(
+                    .serviceAccounts,
+                    namespace: Self.namespace,
+                    name: name,
+                    labels: labels,
+                    // Pods that need the token say so themselves.
+                    body: ["automountServiceAccountToken": false]
+                )
             )
         ]
         let subjects: JSON = [
@@ -72,23 +79,13 @@ extension ExtensionRenderer {
         ["apiGroup": "rbac.authorization.k8s.io", "kind": .string(kind), "name": .string(name)]
     }
 
-    private func rules(_ rules: [Component.Rule]) -> JSON {
-        .array(
-            rules.map { rule in
-                var members: [String: JSON] = [
-                    "apiGroups": JSON(rule.groups), "resources": JSON(rule.resources), "verbs": JSON(rule.verbs),
-                ]
-                if !rule.names.isEmpty { members["resourceNames"] = JSON(rule.names) }
-                return .object(members)
-            }
-        )
-    }
+    private func rules(_ rules: [Component.Rule]) -> JSON { .array(rules.map(\.json)) }
 
     func services(_ component: Component) -> [RenderedObject] {
         component.services.map { service in
-            let ports = service.ports.filter { $0.name != "https" || !service.isRouter || input.settings.hasTLS }
+            let ports = service.ports.filter { isOpen($0.condition) }
             var spec: [String: JSON] = [
-                "selector": JSON(selector(component)),
+                "selector": JSON(selector(component)), "sessionAffinity": "None", "internalTrafficPolicy": "Cluster",
                 "ports": .array(
                     ports.map { port in
                         [
@@ -102,6 +99,7 @@ extension ExtensionRenderer {
             if service.isRouter {
                 let type = input.settings.inferenceRouterServiceType ?? .clusterIP
                 spec["type"] = .string(type.rawValue)
+                if type != .clusterIP { spec["externalTrafficPolicy"] = "Cluster" }
                 if input.settings.internalLoadBalancerProvider != nil, type == .loadBalancer {
                     annotations["service.beta.kubernetes.io/azure-load-balancer-internal"] = "true"
                 }

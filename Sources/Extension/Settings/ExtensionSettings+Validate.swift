@@ -1,4 +1,6 @@
 package import Foundation
+internal import KubeCore
+internal import MLTypes
 
 extension ExtensionSettings {
     /// Everything that is wrong with the whole of the settings; empty when they can be installed.
@@ -17,17 +19,67 @@ extension ExtensionSettings {
             )
         }
         if enableInference { problems += inferenceProblems(now: now) }
-        if let name = volcanoSchedulerConfigMap, !LabelRules.isDNSName(name) {
+        return problems + nameProblems() + resourceProblems()
+    }
+
+    /// Values that must be names of objects or registries.
+    private func nameProblems() -> [SettingProblem] {
+        var problems: [SettingProblem] = []
+        func refuse(_ setting: String, _ value: String, _ rule: String, _ remedy: String) {
             problems.append(
-                SettingProblem(
-                    .invalidArgumentValue,
-                    "volcanoScheduler.schedulerConfigMap",
-                    "value '\(name)' is no ConfigMap name",
-                    remedy: "Name a ConfigMap in namespace azureml"
-                )
+                SettingProblem(.invalidArgumentValue, setting, "value '\(value)' is \(rule)", remedy: remedy)
+            )
+        }
+        if let name = volcanoSchedulerConfigMap, !LabelRules.isDNSName(name) {
+            refuse(
+                "volcanoScheduler.schedulerConfigMap",
+                name,
+                "no ConfigMap name",
+                "Name a ConfigMap in namespace azureml"
+            )
+        }
+        if let name = imagePullSecret, !LabelRules.isDNSName(name) {
+            refuse("imagePullSecret", name, "no Secret name", "Name a Secret in namespace azureml")
+        }
+        if let registry = imageRegistry, !ImageName.isRegistry(registry) {
+            refuse(
+                "imageRegistry",
+                registry,
+                "no registry",
+                "Write host, host:port or host/path, without a scheme and in lower case"
+            )
+        }
+        if case .persistentVolumeClaim(let name) = environmentCache, !LabelRules.isDNSName(name) {
+            refuse(
+                "environmentCache",
+                name,
+                "no name of a PersistentVolumeClaim",
+                "Name one that exists in each namespace of jobs and deployments"
             )
         }
         return problems
+    }
+
+    /// A request above its limit is refused by every API server.
+    private func resourceProblems() -> [SettingProblem] {
+        let defaults = ComponentCatalogue.router.resources
+        let pairs = [
+            ("cpu", defaults.requestCPU, defaults.limitCPU), ("memory", defaults.requestMemory, defaults.limitMemory),
+        ]
+        return pairs.compactMap { name, request, limit in
+            let wanted = routerResources["requests.\(name)"] ?? request
+            let bound = routerResources["limits.\(name)"] ?? limit
+            guard let low = try? Quantity(parsing: wanted), let high = try? Quantity(parsing: bound), low > high else {
+                return nil
+            }
+            let given = routerResources["requests.\(name)"] == nil ? "limits" : "requests"
+            return SettingProblem(
+                .invalidArgumentValue,
+                "scoringFe.resources.\(given).\(name)",
+                "the router's \(name) request \(wanted) is above its limit \(bound)",
+                remedy: "Give scoringFe.resources.requests.\(name) and .limits.\(name) that fit"
+            )
+        }
     }
 
     private func inferenceProblems(now: Date) -> [SettingProblem] {
@@ -52,13 +104,17 @@ extension ExtensionSettings {
                 )
             )
         }
-        if let sslCname, !LabelRules.isDNSName(sslCname) {
+        if let sslCname, !LabelRules.isDNSName(sslCname), IPAddress(sslCname) == nil {
             problems.append(
                 SettingProblem(
                     .invalidArgumentValue,
                     "sslCname",
                     "value '\(sslCname)' is no DNS name",
-                    remedy: "Use a host name such as score.example.com"
+                    remedy: sslCname.contains("://") || sslCname.contains("/")
+                        ? "Write the host name alone, without scheme and path"
+                        : sslCname.hasPrefix("*.")
+                            ? "Write one host name that the wildcard certificate covers"
+                            : "Use a host name such as score.example.com"
                 )
             )
         }
@@ -125,12 +181,12 @@ extension ExtensionSettings {
                 )
             }
         }
-        if internalLoadBalancerProvider != nil, facts.clusterType != .managed {
+        if enableInference, internalLoadBalancerProvider != nil, let kind = Self.otherThanAKS(facts) {
             problems.append(
                 SettingProblem(
                     .internalLoadBalancerNotSupported,
                     "internalLoadBalancerProvider",
-                    "an internal load balancer works on AKS (managedClusters) only, and this is \(facts.clusterType.rawValue)",
+                    "an internal load balancer works on AKS only, and this cluster is \(kind)",
                     remedy: "Remove internalLoadBalancerProvider"
                 )
             )
@@ -145,12 +201,57 @@ extension ExtensionSettings {
                 )
             )
         }
-        for name in ignored {
+        if certificatePair != nil, let sslSecret, enableInference {
             remarks.append(
-                SettingProblem(.unknownSetting, name, "'\(name)' has no effect here", remedy: "Remove it")
+                SettingProblem(
+                    .mutuallyExclusiveArgument,
+                    "sslSecret",
+                    "sslCertPemFile and sslKeyPemFile go before sslSecret '\(sslSecret)', which is not used",
+                    remedy: "Give one of the two"
+                )
+            )
+        }
+        remarks += uselessRemarks
+        for name in ignored {
+            let reason = SettingKey.named(name).map { $0.standing == .ignored ? $0.effect : "" } ?? ""
+            let text = reason.isEmpty ? "" : ": " + reason.dropFirst("Ignored: ".count).dropLast()
+            remarks.append(
+                SettingProblem(.unknownSetting, name, "'\(name)' has no effect here\(text)", remedy: "Remove it")
             )
         }
         return (problems, remarks)
+    }
+
+    /// Settings of a half of the extension that is not installed.
+    private var uselessRemarks: [SettingProblem] {
+        let inference: Set<String> = [
+            "allowInsecureConnections", "inferenceRouterServiceType", "internalLoadBalancerProvider", "sslSecret",
+            "sslCname", "inferenceRouterHA", "sslCertPemFile", "sslKeyPemFile",
+        ]
+        let training: Set<String> = ["installVolcano", "volcanoScheduler.schedulerConfigMap"]
+        var remarks: [SettingProblem] = []
+        for (names, isUsed, needed) in [
+            (inference, enableInference, "enableInference"), (training, enableTraining, "enableTraining"),
+        ] where !isUsed {
+            for name in given.intersection(names).sorted() {
+                remarks.append(
+                    SettingProblem(
+                        .unknownSetting,
+                        name,
+                        "'\(name)' has no effect without \(needed)=True",
+                        remedy: "Remove it, or set \(needed)=True"
+                    )
+                )
+            }
+        }
+        return remarks
+    }
+
+    /// What the cluster is instead of AKS; nil when it is that, or may be.
+    private static func otherThanAKS(_ facts: ClusterFacts) -> String? {
+        if facts.clusterType != .managed { return "one of \(facts.clusterType.rawValue)" }
+        let mayBe = ["", "aks", "generic", ClusterFacts.embeddedDistribution]
+        return mayBe.contains(facts.distribution) ? nil : facts.distribution
     }
 
     static let nodesForHA = 3

@@ -1,3 +1,5 @@
+package import MLTypes
+
 /// The settings of an extension, typed.
 ///
 /// Made by `parse`; only what passes `validate` is ever installed.
@@ -30,6 +32,7 @@ package struct ExtensionSettings: Sendable, Hashable {
     /// `azure`, or nil.
     package var internalLoadBalancerProvider: String?
     package var sslSecret: String?
+    /// A DNS name in lower case, or an IP address.
     package var sslCname: String?
     /// nil = not given: True, unless the cluster is too small.
     package var inferenceRouterHA: Bool?
@@ -48,9 +51,21 @@ package struct ExtensionSettings: Sendable, Hashable {
     /// Keys such as `requests.cpu`.
     package var routerResources: [String: String] = [:]
     package var workloadTolerations: [Toleration] = []
+    /// nil = as the cluster's distribution says.
+    package var openShift: Bool?
     package var clusterID: String?
+    package var clusterFriendlyName: String?
     package var location: String?
-    /// Settings that were accepted and change nothing.
+    /// `cluster_name` on metrics.
+    package var externalClusterName: String?
+    /// Replaces the registry in image names.
+    package var imageRegistry: String?
+    package var imagePullSecret: String?
+    /// nil = as the cluster's profile says.
+    package var environmentCache: EnvironmentCache?
+    /// Canonical names of the settings that were given, values aside.
+    package var given: Set<String> = []
+    /// Settings that were accepted and change nothing, as the user spelt them.
     package var ignored: [String] = []
 
     package init() {}

@@ -10,6 +10,12 @@ package struct SettingProblem: Sendable, Hashable, CustomStringConvertible {
         case unknownSetting = "UnknownSetting"
         case duplicateKeys = "DuplicateKeysFound"
         case alreadyInstalled = "ExtensionAlreadyInstalled"
+        /// Upstream's release is not at the control plane.
+        case bundleMissing = "BundleMissing"
+        /// Upstream's release holds something that cannot be installed.
+        case bundleInvalid = "BundleInvalid"
+        /// The namespace must allow more than Baseline Pod Security.
+        case podSecurity = "PodSecurityPrivileged"
         case insufficientNode = "E40002"
         case internalLoadBalancerNotSupported = "E40003"
         case invalidSSLSetting = "E40007"
