@@ -7,6 +7,7 @@ internal import KubeCore
 package import Logging
 internal import NIOCore
 internal import NIOSSL
+internal import Relay
 internal import ServiceLifecycle
 internal import Synchronization
 
@@ -14,8 +15,7 @@ internal import Synchronization
 ///
 /// State is in `controlplane.db` and `blobs/` of the data folder alone.
 package final class ControlPlane: Service {
-    private let core: Core
-    private let syncs: [ClusterSync]
+    let core: Core
     private let logger: Logger
     private let ports = Mutex<[Int]>([])
 
@@ -30,21 +30,37 @@ package final class ControlPlane: Service {
             try t.set("signature", made)
             return made
         }
+        let secrets = SecretBox(path: data + "/pki/secrets.key")
+        let clusters = ClusterDirectory(configuration: configuration, secrets: secrets, logger: logger)
+        let tokens = try await TokenIssuer(
+            signingKeyPEM: configuration.signingKeyPEM,
+            issuer: configuration.publicURL,
+            tenant: configuration.connection.tenant
+        )
+        let relay = RelayHub(
+            authorize: { token in
+                await RelayCredentials.grant(token, tokens: tokens, clusters: clusters).map {
+                    RelayGrant(cluster: $0.cluster, lifetime: .seconds($0.seconds))
+                }
+            },
+            version: configuration.version,
+            logger: logger
+        )
         let core = Core(
             configuration: configuration,
             store: store,
-            tokens: try await TokenIssuer(
-                signingKeyPEM: configuration.signingKeyPEM,
-                issuer: configuration.publicURL,
-                tenant: configuration.connection.tenant
-            ),
+            tokens: tokens,
             blobs: blobs,
             signatures: SignatureService(secret: secret),
+            clusters: clusters,
+            secrets: secrets,
+            relay: relay,
+            gateways: GatewayDirectory(relay: relay),
             logger: logger
         )
         self.core = core
         self.logger = logger
-        syncs = configuration.clusters.map { ClusterSync(core: core, target: $0) }
+        try await clusters.reload(store)
         try await WorkspaceService(core: core).ensureDefault()
         try await blobs.sweep(logger: logger)
     }
@@ -57,6 +73,26 @@ package final class ControlPlane: Service {
             resourceGroup: resourceGroup,
             clusterName: clusterName
         )
+    }
+
+    /// The clusters that were registered with a kubeconfig, the present set first and the newest after each change.
+    ///
+    /// Whoever reads it runs one extension agent for each; an agent is to be replaced when its cluster's `registration` changes.
+    package func clusterLinks() -> AsyncStream<[ManagedCluster]> {
+        let core = core
+        let (stream, continuation) = AsyncStream.makeStream(
+            of: [ManagedCluster].self,
+            bufferingPolicy: .bufferingNewest(1)
+        )
+        // Ends with the stream: its consumer going away cancels it.
+        let task = Task {
+            for await entries in core.clusters.changes() {
+                continuation.yield(entries.compactMap { ManagedCluster($0, core: core) })
+            }
+            continuation.finish()
+        }
+        continuation.onTermination = { _ in task.cancel() }
+        return stream
     }
 
     /// Ports that are bound, in the order of the configuration's addresses; empty until the servers run.
@@ -72,7 +108,6 @@ package final class ControlPlane: Service {
             )
         )
         tls.minimumTLSVersion = .tlsv12
-        tls.applicationProtocols = ["http/1.1"]
         // Idle clients rarely answer the goodbye; the default would hold up every stop for five seconds.
         tls.shutdownTimeout = .milliseconds(300)
         let responder = ControlPlaneResponder(routes: routes(), gate: AccessGate(tokens: core.tokens), logger: logger)
@@ -80,7 +115,7 @@ package final class ControlPlane: Service {
         for address in core.configuration.listen {
             let application = Application(
                 responder: responder,
-                server: try .tls(.http1(), tlsConfiguration: tls),
+                server: try RelayListener.server(hub: core.relay, tls: tls),
                 configuration: ApplicationConfiguration(
                     address: .hostname(address.host, port: address.port),
                     backlog: 512
@@ -92,9 +127,11 @@ package final class ControlPlane: Service {
             )
             services.append(application)
         }
-        services.append(ClusterWork(syncs: syncs, core: core))
+        services.append(ClusterWork(core: core))
+        services.append(ExtensionUpkeep(core: core))
         let group = ServiceGroup(configuration: .init(services: services.map { .init(service: $0) }, logger: logger))
         try await group.run()
+        await core.clusters.close()
         do {
             try core.store.close()
         } catch {
@@ -105,14 +142,14 @@ package final class ControlPlane: Service {
 
     private func routes() -> RouteTable {
         var routes = RouteTable()
-        let logs = DeploymentLogs(
-            gateways: Dictionary(syncs.map { ($0.target.key, $0.gateway) }) { first, _ in first }
-        )
+        let logs = DeploymentLogs(core: core)
         MetadataRoutes(core: core).register(&routes)
         IdentityRoutes(core: core).register(&routes)
         ResourceRoutes(core: core).register(&routes)
         ClusterRoutes(core: core).register(&routes)
+        AgentRoutes(core: core).register(&routes)
         ExtensionRoutes(core: core).register(&routes)
+        ExtensionTypeRoutes(core: core).register(&routes)
         WorkspaceResourceRoutes(core: core).register(&routes)
         DatastoreRoutes(core: core).register(&routes)
         ComputeRoutes(core: core).register(&routes)

@@ -18,6 +18,17 @@ package struct DesiredExtension: Codable, Sendable, Hashable {
     package var isDeleting: Bool
     /// Delete even what does not answer.
     package var isForced: Bool
+    /// Delete users' jobs, endpoints and their definitions too.
+    package var isPurging: Bool
+    /// Go back to what was there before when this generation does not become ready.
+    package var isAtomic: Bool
+    /// Settings that nobody knows are passed over instead of refused.
+    package var allowsUnknownSettings: Bool
+    /// The product version to run, as the control plane resolved it from `version`, `releaseTrain` and
+    /// `autoUpgradeMinorVersion`; nil = the agent's own.
+    package var targetVersion: String?
+    /// Image of the first-party components at that version; nil = the agent's own.
+    package var image: String?
 
     package init(
         clusterType: String,
@@ -33,7 +44,12 @@ package struct DesiredExtension: Codable, Sendable, Hashable {
         protectedSettings: [String: String] = [:],
         generation: Int = 1,
         isDeleting: Bool = false,
-        isForced: Bool = false
+        isForced: Bool = false,
+        isPurging: Bool = false,
+        isAtomic: Bool = false,
+        allowsUnknownSettings: Bool = false,
+        targetVersion: String? = nil,
+        image: String? = nil
     ) {
         self.clusterType = clusterType
         self.resourceGroup = resourceGroup
@@ -49,6 +65,11 @@ package struct DesiredExtension: Codable, Sendable, Hashable {
         self.generation = generation
         self.isDeleting = isDeleting
         self.isForced = isForced
+        self.isPurging = isPurging
+        self.isAtomic = isAtomic
+        self.allowsUnknownSettings = allowsUnknownSettings
+        self.targetVersion = targetVersion
+        self.image = image
     }
 }
 
@@ -118,13 +139,4 @@ package struct ExtensionReport: Codable, Sendable, Hashable {
         self.currentVersion = currentVersion
         self.isGone = isGone
     }
-}
-
-/// The way between the control plane and the extension agent of one cluster.
-package protocol ExtensionLink: Sendable {
-    /// All extensions wanted on the cluster: the present set first, then the whole set after each change. Slow readers get the
-    /// newest set only.
-    func desired() async -> AsyncStream<[DesiredExtension]>
-    /// Stores a report; repeating one changes nothing.
-    func report(_ report: ExtensionReport) async throws
 }

@@ -76,6 +76,7 @@ final class FakeGateway: Service, HTTPResponder {
         guard request.headers[.authorization] == "Bearer gateway-token" else { return Response(status: .unauthorized) }
         let parts = request.uri.path.split(separator: "/").map(String.init)
         if request.uri.path == "/v1/watch" { return watch() }
+        if parts.count == 3, parts[1] == "namespaces" { return answer(["kind": "Namespace"]) }
         guard parts.count == 5 else { return Response(status: .notFound) }
         let key = parts[3] + "/" + parts[4]
         switch request.method {

@@ -6,6 +6,7 @@ import KubeCore
 import Logging
 import ServiceLifecycle
 import SwiftASN1
+import Synchronization
 import X509
 
 @testable import ControlPlane
@@ -126,6 +127,10 @@ struct TestInstance: Sendable {
     let pki: TestPKI
     let port: Int
     let gatewayPort: Int
+    /// The control plane's clock, which tests may put forward.
+    let clock = TestClock()
+    /// The cluster behind every kubeconfig.
+    var remote: FakeCluster?
 
     init() throws {
         folder = NSTemporaryDirectory() + "controlplane-" + UUID().uuidString
@@ -176,10 +181,11 @@ struct TestInstance: Sendable {
                 caPEM: pki.caPEM,
                 publicURL: connection.url,
                 podURL: connection.url,
+                remoteURL: "https://advertised:7443",
                 connection: connection,
                 signingKeyPEM: pki.signingKeyPEM,
                 version: "test",
-                clusters: [ClusterTarget(name: "local", resourceGroup: "local", api: api)],
+                clusters: [ClusterTarget(name: "local", resourceGroup: "local", access: .api(api, gateway: .direct))],
                 validateExtension: { wanted in
                     wanted.settings["enableTraining"] == "maybe"
                         ? [
@@ -190,7 +196,15 @@ struct TestInstance: Sendable {
                             )
                         ]
                         : []
-                }
+                },
+                openCluster: { [remote] text in
+                    guard let remote else { throw ClustersNotOpened() }
+                    return try remote.open(text)
+                },
+                bundle: { component, version in
+                    component == "volcano" && version == "v1" ? [["kind": "Namespace"]] : nil
+                },
+                now: { [clock] in clock.now }
             ),
             logger: logger
         )
@@ -244,8 +258,8 @@ struct TestInstance: Sendable {
             path,
             ["properties": ["extensionType": "microsoft.azureml.kubernetes", "configurationSettings": [:]]]
         )
-        for await wanted in await link.desired() {
-            guard let first = wanted.first else { continue }
+        for await wanted in await link.work() {
+            guard let first = wanted.extensions.first else { continue }
             try await link.report(
                 ExtensionReport(
                     clusterType: first.clusterType,
@@ -287,6 +301,15 @@ struct TestInstance: Sendable {
     }
 }
 
+/// Seconds since 1970, ahead of the real ones by what a test says.
+final class TestClock: Sendable {
+    private let ahead = Mutex(0.0)
+
+    var now: Double { ahead.withLock { Date().timeIntervalSince1970 + $0 } }
+
+    func advance(_ seconds: Double) { ahead.withLock { $0 += seconds } }
+}
+
 struct TestProblem: Error { var text: String }
 
 /// Waits until `condition` holds, looking often; gives up after half a minute.
@@ -298,22 +321,33 @@ func eventually(_ condition: @Sendable () async throws -> Bool) async throws {
     }
 }
 
-/// A port that was free a moment ago.
+/// Next candidate of `freePort`.
+private let nextPort = Mutex(Int.random(in: 12_000..<30_000))
+
+/// A port that nobody listens on, each only once, below the range that the kernel hands out for outgoing connections.
 func freePort() throws -> Int {
+    for _ in 0..<1000 {
+        let port = nextPort.withLock { next in
+            next = next >= 32_000 ? 12_000 : next + 1
+            return next
+        }
+        if isFree(port) { return port }
+    }
+    throw TestProblem(text: "no free port")
+}
+
+private func isFree(_ port: Int) -> Bool {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     defer { close(descriptor) }
+    var reuse: Int32 = 1
+    setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &reuse, socklen_t(MemoryLayout<Int32>.size))
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = in_port_t(port).bigEndian
     address.sin_addr.s_addr = inet_addr("127.0.0.1")
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let port = withUnsafeMutablePointer(to: &address) { pointer in
-        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { raw -> Int? in
-            guard bind(descriptor, raw, length) == 0, getsockname(descriptor, raw, &length) == 0 else { return nil }
-            return pointer.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
-                Int(UInt16(bigEndian: $0.pointee.sin_port))
-            }
+    return withUnsafePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
         }
     }
-    guard let port else { throw TestProblem(text: "no free port") }
-    return port
 }

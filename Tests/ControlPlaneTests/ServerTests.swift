@@ -86,8 +86,8 @@ import Testing
             let deletion = try await client.delete(path)
             #expect(try await client.get(path)["properties"]?["provisioningState"]?.stringValue == "Deleting")
             let link = plane.link(clusterType: "connectedClusters", resourceGroup: "local", clusterName: "local")
-            for await wanted in await link.desired() {
-                guard let first = wanted.first, first.isDeleting else { continue }
+            for await wanted in await link.work() {
+                guard let first = wanted.extensions.first, first.isDeleting else { continue }
                 try await link.report(
                     ExtensionReport(
                         clusterType: first.clusterType,

@@ -8,6 +8,8 @@ enum RouteAccess: Sendable {
     case user
     /// A user's token or the token of a run.
     case workload
+    /// The token of a cluster's agent; the route checks whether the cluster is its own.
+    case agent
     /// The route looks at signatures in the query itself.
     case own
 }

@@ -11,7 +11,7 @@ struct AccessGate: Sendable {
         case .own:
             guard let token = bearer(request) else { return .anonymous }
             return try await identify(token)
-        case .user, .workload:
+        case .user, .workload, .agent:
             guard let token = bearer(request) else {
                 throw ARMError(
                     401,
@@ -20,11 +20,17 @@ struct AccessGate: Sendable {
                 )
             }
             let caller = try await identify(token)
-            guard caller.isUser || (access == .workload && caller.run != nil) else {
+            let isOpen =
+                switch (caller.kind, access) {
+                case (.agent, .agent), (.user, .user), (.user, .workload), (.run, .workload): true
+                default: false
+                }
+            guard isOpen else {
+                let remedy = access == .agent ? "only the cluster's agent may" : "use a user's token"
                 throw ARMError(
                     403,
                     "AuthorizationFailed",
-                    "The token of \(caller.subject) may not call \(request.method) \(request.uri.path); use a user's token."
+                    "The token of \(caller.subject) may not call \(request.method) \(request.uri.path); \(remedy)."
                 )
             }
             return caller

@@ -8,6 +8,9 @@ struct Caller: Sendable, Hashable {
         case run(workspace: String, name: String)
         /// The pods of an online deployment; limited to reading their inputs.
         case deployment(id: String)
+        /// The agent of a cluster; limited to the agent routes below that cluster's ARM id, given in lower case.
+        /// `end`: when the token ends, in seconds since 1970.
+        case agent(cluster: String, registration: String, end: Double)
     }
 
     var kind: Kind
@@ -23,6 +26,8 @@ struct Caller: Sendable, Hashable {
         if case .run(let workspace, let name) = kind { (workspace, name) } else { nil }
     }
 
+    /// Subject of an agent's token.
+    static func agentSubject(cluster: String) -> String { "agent:\(cluster.lowercased())" }
     /// Subject of a run's token.
     static func runSubject(workspace: String, name: String) -> String { "run:\(workspace)/jobs/\(name.lowercased())" }
     /// Subject of a deployment's token.

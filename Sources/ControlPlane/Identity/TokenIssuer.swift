@@ -12,12 +12,14 @@ struct AccessClaims: JWTPayload {
     var tid: String
     var oid: String?
     var appid: String?
-    /// `run` or `deployment` for the limited tokens of workloads.
+    /// `run`, `deployment`, `agent` or `relay` for tokens that open little.
     var scp: String?
-    /// Lower-case workspace id of a run's token, or the deployment's id.
+    /// Lower-case workspace id of a run's token, or the id of the deployment or cluster; of a relay's, the cluster's key.
     var resource: String?
     /// Job name of a run's token.
     var run: String?
+    /// Of agents and relays: which registration of the cluster it was given to.
+    var registration: String?
     var idtyp: String?
     var ver: String?
 
@@ -28,7 +30,7 @@ struct AccessClaims: JWTPayload {
     }
 }
 
-enum TokenProblem: Error { case expired, notYetValid }
+enum TokenProblem: Error { case expired, notYetValid, wrongAudience }
 
 /// Signs and checks the instance's tokens (ES256).
 final class TokenIssuer: Sendable {
@@ -71,6 +73,42 @@ final class TokenIssuer: Sendable {
         return try await sign(claims)
     }
 
+    /// A token limited to the agent routes of one cluster.
+    func agentToken(cluster: String, registration: String, lifetime: Int) async throws -> String {
+        var claims = blank(
+            subject: Caller.agentSubject(cluster: cluster),
+            audience: TokenIssuer.agentAudience,
+            lifetime: lifetime
+        )
+        claims.scp = "agent"
+        claims.resource = cluster.lowercased()
+        claims.registration = registration
+        return try await sign(claims)
+    }
+
+    /// A token that opens a cluster's tunnel and no route; `cluster` is the cluster's key.
+    func relayToken(cluster: String, registration: String = "", lifetime: Int) async throws -> String {
+        var claims = blank(subject: "relay:" + cluster, audience: TokenIssuer.relayAudience, lifetime: lifetime)
+        claims.scp = "relay"
+        claims.resource = cluster
+        claims.registration = registration
+        return try await sign(claims)
+    }
+
+    /// The cluster's key in a relay's token, and how many seconds the token is still good for.
+    ///
+    /// - Throws: when the token is not a relay's, not ours, is altered or has expired.
+    func relayCluster(of token: String) async throws -> (cluster: String, registration: String, expires: Int) {
+        let claims = try await keys.verify(token, as: AccessClaims.self)
+        guard claims.scp == "relay", claims.aud == TokenIssuer.relayAudience, let cluster = claims.resource else {
+            throw TokenProblem.wrongAudience
+        }
+        return (cluster, claims.registration ?? "", claims.exp - Int(nowSeconds()))
+    }
+
+    static let agentAudience = "outrigger-agent"
+    static let relayAudience = "outrigger-relay"
+
     /// A token for scoring an endpoint, with only the claims given.
     func sign(_ claims: AccessClaims) async throws -> String { try await keys.sign(claims, kid: "1") }
 
@@ -102,8 +140,17 @@ final class TokenIssuer: Sendable {
                 subject: claims.sub
             )
         case "deployment": return Caller(kind: .deployment(id: claims.resource ?? ""), subject: claims.sub)
+        case "agent" where claims.aud == TokenIssuer.agentAudience:
+            return Caller(
+                kind: .agent(
+                    cluster: claims.resource ?? "",
+                    registration: claims.registration ?? "",
+                    end: Double(claims.exp)
+                ),
+                subject: claims.sub
+            )
         case nil: return Caller(kind: .user, subject: claims.sub)
-        default: throw TokenProblem.notYetValid
+        default: throw TokenProblem.wrongAudience
         }
     }
 }

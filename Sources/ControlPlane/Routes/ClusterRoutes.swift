@@ -13,19 +13,38 @@ struct ClusterRoutes {
 
     func register(_ routes: inout RouteTable) {
         let core = core
+        let answer = ClusterAnswer(core: core)
+        let service = ClusterService(core: core)
         for (type, path) in ClusterRoutes.paths {
-            routes.get(path) { call in
-                .json(try await resource(try ClusterRoutes.target(core, type, call), type))
+            routes.get(path) { call in .json(try await answer.resource(try ClusterRoutes.entry(core, type, call), type))
+            }
+            routes.put(path) { call in
+                let body = try await call.json()
+                let place = try service.place(call, type)
+                let (document, isNew) =
+                    type == "managedClusters"
+                    ? try await service.putManaged(place, body: body)
+                    : try await service.putConnected(place, body: body)
+                return .json(try await ClusterRoutes.stored(document, answer), status: isNew ? 201 : 200)
+            }
+            routes.patch(path) { call in
+                let body = try await call.json()
+                let document = try await service.patch(try service.place(call, type), body: body)
+                return .json(try await ClusterRoutes.stored(document, answer))
+            }
+            routes.delete(path) { call in
+                let place = try service.place(call, type)
+                let force = call.query.flag("force") || call.query.flag("forceDelete")
+                return try await service.delete(place, force: force) ? Reply(200) : .noContent
             }
             let list = String(path.dropLast("/{c}".count))
             for address in [list, list.replacing("/resourceGroups/{g}", with: "")] {
                 routes.get(address) { call in
                     var items: [JSON] = []
-                    for target in core.configuration.clusters where target.clusterTypes.contains(type) {
-                        guard call["g"].isEmpty || target.resourceGroup.lowercased() == call["g"].lowercased() else {
-                            continue
-                        }
-                        items.append(try await resource(target, type))
+                    for entry in core.clusters.entries where entry.target.clusterTypes.contains(type) {
+                        guard call["g"].isEmpty || entry.target.resourceGroup.lowercased() == call["g"].lowercased()
+                        else { continue }
+                        items.append(try await answer.resource(entry, type))
                     }
                     return .list(items)
                 }
@@ -34,14 +53,24 @@ struct ClusterRoutes {
         registerRelay(&routes)
     }
 
+    private static func stored(_ document: Document, _ answer: ClusterAnswer) async throws -> JSON {
+        let record = try await answer.core.store.read { t in try ClusterHeartbeats.record(t, cluster: document.id) }
+        let isManaged = ARMPath.value(of: "managedClusters", in: document.id) != nil
+        return answer.registered(document, record, isManaged: isManaged)
+    }
+
     /// The cluster of a call's path.
     static func target(_ core: Core, _ type: String, _ call: Call) throws -> ClusterTarget {
+        try entry(core, type, call).target
+    }
+
+    static func entry(_ core: Core, _ type: String, _ call: Call) throws -> ClusterDirectory.Entry {
         let provider = type == "managedClusters" ? "Microsoft.ContainerService" : "Microsoft.Kubernetes"
         let id = "/subscriptions/\(call["s"])/resourceGroups/\(call["g"])/providers/\(provider)/\(type)/\(call["c"])"
         guard call["s"].lowercased() == core.connection.subscriptionId.lowercased(),
-            let target = core.cluster(resourceID: id)
+            let entry = core.clusters.entry(resourceID: id)
         else {
-            let known = core.configuration.clusters.map { "'\($0.name)' in resource group '\($0.resourceGroup)'" }
+            let known = core.clusters.targets.map { "'\($0.name)' in resource group '\($0.resourceGroup)'" }
             throw ARMError(
                 404,
                 "ResourceNotFound",
@@ -49,45 +78,11 @@ struct ClusterRoutes {
                     + (known.isEmpty ? "none" : known.joined(separator: ", ")) + "."
             )
         }
-        return target
+        return entry
     }
 
     static func id(_ core: Core, _ target: ClusterTarget, _ type: String) -> String {
         core.connection.clusterID(clusterType: type, resourceGroup: target.resourceGroup, clusterName: target.name)
-    }
-
-    private func resource(_ target: ClusterTarget, _ type: String) async throws -> JSON {
-        let nodes: Int
-        var version = ""
-        do {
-            let list = try await target.api.list(.nodes)
-            nodes = list.items.count
-            version = list.items.first?["status", "nodeInfo", "kubeletVersion"]?.stringValue ?? ""
-        } catch {
-            throw ARMError(
-                503,
-                "ClusterNotReachable",
-                "The Kubernetes API of cluster '\(target.name)' does not answer: \(error)."
-            )
-        }
-        var properties: [String: JSON] = [
-            "provisioningState": "Succeeded", "distribution": .string(target.distribution),
-            "kubernetesVersion": .string(version),
-        ]
-        if type == "managedClusters" {
-            properties["agentPoolProfiles"] = .array([["name": "nodes", "count": JSON(nodes), "mode": "System"]])
-            properties["powerState"] = ["code": "Running"]
-        } else {
-            properties["totalNodeCount"] = JSON(nodes)
-            properties["connectivityStatus"] = "Connected"
-            properties["agentPublicKeyCertificate"] = ""
-        }
-        let id = ClusterRoutes.id(core, target, type)
-        return [
-            "id": .string(id), "name": .string(target.name), "type": .string(ARMPath.type(of: id)),
-            "location": .string(target.location), "properties": .object(properties), "tags": [:],
-            "identity": ["type": "SystemAssigned"],
-        ]
     }
 }
 

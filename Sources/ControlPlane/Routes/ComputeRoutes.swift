@@ -61,6 +61,8 @@ struct ComputeRoutes {
             )
         }
         let namespace = properties[path: "properties", "namespace"]?.stringValue ?? "default"
+        // Without an extension there is no gateway to ask, and the better error is this one.
+        try await core.store.read { t in try ComputeRoutes.checkExtension(t, target: target, name: name) }
         try await checkNamespace(namespace, name: name, target: target)
         let identity = try ComputeRoutes.identity(body["identity"], name: name)
         let location = core.configuration.location
@@ -119,12 +121,12 @@ struct ComputeRoutes {
     private func checkNamespace(_ namespace: String, name: String, target: ClusterTarget) async throws {
         let isThere: Bool
         do {
-            isThere = try await target.api.find(.namespaces, name: namespace) != nil
+            isThere = try await hasNamespace(namespace, target)
         } catch {
             throw ARMError(
                 503,
                 "ClusterNotReachable",
-                "Compute '\(name)': the Kubernetes API of cluster '\(target.name)' does not answer: \(error)."
+                "Compute '\(name)': whether namespace '\(namespace)' exists cannot be asked of cluster '\(target.name)' now: \(error)."
             )
         }
         guard isThere else {
@@ -137,15 +139,20 @@ struct ComputeRoutes {
         }
     }
 
-    private static func checkExtension(_ t: Transaction, target: ClusterTarget, name: String) throws {
-        let installed = try t.listAll(.extension).first { document in
-            let cluster =
-                ARMPath.value(of: "connectedClusters", in: document.id)
-                ?? ARMPath.value(of: "managedClusters", in: document.id)
-            return cluster?.lowercased() == target.name.lowercased()
-                && ARMPath.value(of: "resourceGroups", in: document.id)?.lowercased()
-                    == target.resourceGroup.lowercased()
+    /// Asks the cluster itself, or its gateway where nothing connects inwards.
+    private func hasNamespace(_ namespace: String, _ target: ClusterTarget) async throws -> Bool {
+        if let api = target.api { return try await api.find(.namespaces, name: namespace) != nil }
+        guard let entry = core.clusters.entry(key: target.key) else { return false }
+        do {
+            try await core.gateways.client(entry).send("GET", "/v1/namespaces/" + percentEncoded(namespace))
+            return true
+        } catch let error as APIError where error.isNotFound {
+            return false
         }
+    }
+
+    private static func checkExtension(_ t: Transaction, target: ClusterTarget, name: String) throws {
+        let installed = try t.listAll(.extension).first { target.holds($0.id) }
         guard let installed else {
             throw ARMError(
                 400,

@@ -56,7 +56,7 @@ struct ResourceRoutes {
 
     private func groups() -> [String] {
         var names = [core.connection.resourceGroup]
-        for target in core.configuration.clusters
+        for target in core.clusters.targets
         where !names.contains(where: { $0.lowercased() == target.resourceGroup.lowercased() }) {
             names.append(target.resourceGroup)
         }

@@ -1,6 +1,7 @@
 internal import ControlPlaneAPI
 internal import KubeCore
 internal import Logging
+internal import Relay
 
 /// What all services and routes share.
 struct Core: Sendable {
@@ -9,6 +10,11 @@ struct Core: Sendable {
     let tokens: TokenIssuer
     let blobs: BlobService
     let signatures: SignatureService
+    let clusters: ClusterDirectory
+    let secrets: SecretBox
+    /// Tunnels of connected clusters.
+    let relay: RelayHub
+    let gateways: GatewayDirectory
     let logger: Logger
 
     var publicURL: String { configuration.publicURL }
@@ -19,21 +25,16 @@ struct Core: Sendable {
         String(publicURL.split(separator: "/", omittingEmptySubsequences: true).dropFirst().first ?? "")
     }
 
-    func cluster(key: String) -> ClusterTarget? { configuration.clusters.first { $0.key == key } }
+    func cluster(key: String) -> ClusterTarget? { clusters.entry(key: key)?.target }
 
     /// The cluster behind an ARM id of either resource type, or of an extension on it.
-    func cluster(resourceID: String) -> ClusterTarget? {
-        guard let group = ARMPath.value(of: "resourceGroups", in: resourceID) else { return nil }
-        for type in ["connectedClusters", "managedClusters"] {
-            guard let name = ARMPath.value(of: type, in: resourceID) else { continue }
-            return configuration.clusters.first { target in
-                target.name.lowercased() == name.lowercased()
-                    && target.resourceGroup.lowercased() == group.lowercased()
-                    && target.clusterTypes.contains { $0.lowercased() == type.lowercased() }
-            }
-        }
-        return nil
-    }
+    func cluster(resourceID: String) -> ClusterTarget? { clusters.entry(resourceID: resourceID)?.target }
+
+    /// Base URL of the control plane for pods of a cluster.
+    func podURL(cluster key: String) -> String { cluster(key: key)?.podURL ?? configuration.podURL }
+
+    /// Seconds since 1970.
+    var now: Double { configuration.now() }
 }
 
 extension Core: CustomStringConvertible, CustomDebugStringConvertible {

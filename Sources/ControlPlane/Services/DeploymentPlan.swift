@@ -18,7 +18,8 @@ struct DeploymentPlan {
         let core: Core
 
         var owner: String { "Deployment '\(deployment.name)'" }
-        var base: String { core.configuration.podURL }
+        /// Address of the control plane for the deployment's pods.
+        var base: String { core.podURL(cluster: deployment.hidden["cluster"]?.stringValue ?? "") }
 
         func plan(_ t: Transaction) throws -> DeploymentPlan {
             let endpoint = deployment.hidden["endpoint"]?.stringValue ?? ""

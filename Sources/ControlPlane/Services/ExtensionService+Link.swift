@@ -2,7 +2,9 @@ internal import ControlPlaneAPI
 internal import KubeCore
 internal import Logging
 
-/// The control plane's end of the way to one cluster's agent.
+/// The control plane's end of the way to one cluster's agent, whether it runs in this process or dials in.
+///
+/// Reports and answers about anything else than this cluster change nothing.
 struct StoredExtensionLink: ExtensionLink, CustomStringConvertible, CustomDebugStringConvertible {
     let core: Core
     let clusterType: String
@@ -12,23 +14,36 @@ struct StoredExtensionLink: ExtensionLink, CustomStringConvertible, CustomDebugS
     var description: String { "StoredExtensionLink(\(clusterType)/\(clusterName))" }
     var debugDescription: String { description }
 
-    func desired() async -> AsyncStream<[DesiredExtension]> {
+    /// ARM id of the cluster, as documents name it.
+    private var cluster: String {
+        core.connection.clusterID(
+            clusterType: clusterType,
+            resourceGroup: resourceGroup,
+            clusterName: clusterName
+        ).lowercased()
+    }
+
+    private static let topics: Set<String> = [
+        DocumentKind.extension.rawValue, DocumentKind.extensionTombstone.rawValue, DocumentKind.agentRequest.rawValue,
+    ]
+
+    func work() async -> AsyncStream<AgentWork> {
         let (stream, continuation) = AsyncStream.makeStream(
-            of: [DesiredExtension].self,
+            of: AgentWork.self,
             bufferingPolicy: .bufferingNewest(1)
         )
         // Ends with the stream: its consumer going away cancels it.
         let task = Task {
-            var last: [DesiredExtension]?
-            for await _ in core.store.changes.signals([DocumentKind.extension.rawValue]) {
+            var last: AgentWork?
+            for await _ in core.store.changes.signals(Self.topics) {
                 do {
-                    let wanted = try await wanted()
-                    if wanted != last { continuation.yield(wanted) }
-                    last = wanted
+                    let work = try await present()
+                    if work != last { continuation.yield(work) }
+                    last = work
                 } catch is CancellationError {
                     break
                 } catch {
-                    core.logger.error("reading extensions failed", metadata: ["error": "\(error)"])
+                    core.logger.error("reading the work of an agent failed", metadata: ["error": "\(error)"])
                 }
             }
             continuation.finish()
@@ -37,53 +52,42 @@ struct StoredExtensionLink: ExtensionLink, CustomStringConvertible, CustomDebugS
         return stream
     }
 
-    private func wanted() async throws -> [DesiredExtension] {
-        let link = self
+    /// Everything that is wanted of the agent now.
+    func present() async throws -> AgentWork {
+        let cluster = cluster
         return try await core.store.read { t in
-            try t.listAll(.extension).map(ExtensionService.desired).filter { wanted in
-                wanted.clusterType.lowercased() == link.clusterType.lowercased()
-                    && wanted.resourceGroup.lowercased() == link.resourceGroup.lowercased()
-                    && wanted.clusterName.lowercased() == link.clusterName.lowercased()
+            var extensions = try t.list(.extension, parent: cluster).map { ExtensionRecord($0).desired }
+            extensions += try t.list(.extensionTombstone, parent: cluster).compactMap {
+                ExtensionTombstone(document: $0).desired
             }
+            return AgentWork(extensions: extensions, requests: try AgentRequests.pending(t, cluster: cluster))
         }
     }
 
     func report(_ report: ExtensionReport) async throws {
-        let cluster = core.connection.clusterID(
-            clusterType: report.clusterType,
-            resourceGroup: report.resourceGroup,
-            clusterName: report.clusterName
-        )
-        let id = ExtensionService.id(cluster: cluster, name: report.name)
+        let (cluster, now) = (cluster, core.now)
         try await core.store.write { t in
-            guard var document = try t.find(id),
-                document.hidden["generation"]?.intValue == report.generation
-            else { return }
-            let operation = document.hidden["operation"]?.stringValue ?? ""
-            if report.isGone, document.hidden["isDeleting"]?.boolValue == true {
-                try t.remove(id)
-                try Operations.finish(t, id: operation, error: nil)
-                return
-            }
-            let before = document.body
-            let isDeleting = document.hidden["isDeleting"]?.boolValue == true
-            // What is being deleted stays "Deleting" until it is gone or deleting it has failed.
-            if !isDeleting || report.provisioningState == "Failed" {
-                document[property: "provisioningState"] = .string(report.provisioningState)
-            }
-            document[property: "statuses"] = try JSON(encoding: report.statuses)
-            document[property: "errorInfo"] = report.errorInfo?.json
-            if let version = report.currentVersion { document[property: "currentVersion"] = .string(version) }
-            if document.body != before { try t.put(&document) }
-            switch report.provisioningState {
-            case "Succeeded" where !isDeleting: try Operations.finish(t, id: operation, error: nil)
-            case "Failed", "Canceled":
-                let error =
-                    report.errorInfo
-                    ?? ErrorDetail(code: "ExtensionOperationFailed", message: "The extension operation failed.")
-                try Operations.finish(t, id: operation, error: error)
-            default: break
-            }
+            try ExtensionReports.take(t, report, cluster: cluster, now: now)
         }
+    }
+
+    func answer(_ answer: AgentAnswer) async throws {
+        let cluster = cluster
+        try await core.store.write { t in try AgentRequests.answer(t, answer, cluster: cluster) }
+    }
+
+    func heartbeat(_ heartbeat: ClusterHeartbeat) async throws {
+        let (cluster, now) = (cluster, core.now)
+        try await core.store.write { t in
+            try ClusterHeartbeats.store(t, cluster: cluster, heartbeat, now: now)
+        }
+    }
+
+    func relayCredential() async throws -> AgentCredential {
+        try await RelayCredentials.issue(core: core, cluster: cluster)
+    }
+
+    func bundle(_ component: String, version: String) async throws -> [JSON]? {
+        try await core.configuration.bundle(component, version)
     }
 }

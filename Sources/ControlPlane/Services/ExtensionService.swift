@@ -1,204 +1,207 @@
 internal import ControlPlaneAPI
 internal import KubeCore
 
-/// Wanted extensions and what agents report about them.
+/// Wanted extensions: what users ask for becomes a generation, which the cluster's agent then brings about.
+///
+/// Each request is one transaction; nothing is kept elsewhere.
 struct ExtensionService: Sendable {
     let core: Core
+
+    /// What came of a request that changes an extension.
+    struct Outcome: Sendable {
+        var record: ExtensionRecord
+        var isNew = false
+        /// nil when there is nothing to wait for.
+        var operation: String?
+    }
 
     /// `…/providers/Microsoft.KubernetesConfiguration/extensions/NAME` of a cluster.
     static func id(cluster: String, name: String) -> String {
         cluster + "/providers/Microsoft.KubernetesConfiguration/extensions/" + name
     }
 
-    /// Stores what a PUT wants; returns the document, whether it is new, and the operation's id.
+    /// Stores what a PUT wants.
+    ///
+    /// What is there already is not made again: an equal PUT changes nothing, unless the extension had failed.
     func put(
         cluster: String,
         type: String,
         target: ClusterTarget,
         name: String,
-        body: JSON
-    ) async throws
-        -> (document: Document, isNew: Bool, operation: String)
-    {
-        try ExtensionService.checkName(name)
+        body: JSON,
+        flags: ExtensionFlags
+    ) async throws -> Outcome {
+        let (core, now) = (core, core.now)
         let properties = body["properties"] ?? .object([:])
-        guard let extensionType = properties["extensionType"]?.stringValue, !extensionType.isEmpty else {
-            throw ARMError.invalid(
-                "properties.extensionType",
-                "Extension '\(name)' names no extensionType; set Microsoft.AzureML.Kubernetes."
-            )
-        }
-        guard extensionType.lowercased() == "microsoft.azureml.kubernetes" else {
-            throw ARMError.invalid(
-                "properties.extensionType",
-                "Extension '\(name)': type '\(extensionType)' is not offered; the only one is Microsoft.AzureML.Kubernetes."
-            )
-        }
-        let validate = core.configuration.validateExtension
+        try ExtensionBody.check(body, name: name)
         let id = ExtensionService.id(cluster: cluster, name: name)
         return try await core.store.write { t in
-            let old = try t.find(id)
-            try ExtensionService.refuseSecondInstall(t, target: target, id: id)
-            if let old, old[property: "provisioningState"]?.stringValue == "Deleting" {
-                throw ARMError.conflict(
-                    "OperationInProgress",
-                    "Extension '\(name)' is being deleted; wait until it is gone."
+            let old = try ExtensionRecord.find(t, id)
+            if old == nil { try ExtensionBody.checkName(name) }
+            if old != nil, flags.mustBeNew {
+                throw ARMError(
+                    412,
+                    "PreconditionFailed",
+                    "Extension '\(name)' exists already and If-None-Match: * was sent; update it, or leave the header out."
                 )
             }
-            var document = old ?? Document(kind: .extension, id: id, parent: cluster, name: name, body: .object([:]))
-            document.body["identity"] = body["identity"] ?? ["type": "SystemAssigned"]
-            if let plan = body["plan"] { document.body["plan"] = plan }
-            var wanted = properties
-            let secrets = properties["configurationProtectedSettings"]?.stringMap ?? [:]
-            wanted["extensionType"] = "Microsoft.AzureML.Kubernetes"
-            wanted["autoUpgradeMinorVersion"] = properties["autoUpgradeMinorVersion"] ?? true
-            wanted["releaseTrain"] = properties["releaseTrain"] ?? "Stable"
-            wanted["scope"] = ["cluster": ["releaseNamespace": "azureml"]]
-            wanted["configurationSettings"] = JSON(properties["configurationSettings"]?.stringMap ?? [:])
-            wanted["statuses"] = old?[property: "statuses"] ?? []
-            wanted["currentVersion"] = old?[property: "currentVersion"]
-            document.body["properties"] = wanted
-            document.hidden["protectedSettings"] = JSON(secrets)
-            document.hidden["clusterType"] = .string(type)
-            return try ExtensionService.store(
-                t,
-                &document,
-                isNew: old == nil,
-                state: old == nil ? "Creating" : "Updating",
-                validate: validate
-            )
+            try ExtensionService.refuseSecondInstall(t, target: target, id: id)
+            // A deletion that failed may be taken back by wanting the extension again.
+            if let old, old.isDeleting, old.state != "Failed" { throw ExtensionService.isBeingDeleted(old) }
+            var wish = try ExtensionWish(put: properties, old: old?.wish)
+            wish.allowsUnknownSettings = flags.allowsUnknown
+            try ExtensionService.resolveVersion(&wish, old: old, core)
+            var record = old ?? ExtensionRecord(cluster: cluster, clusterType: type, name: name)
+            ExtensionBody.apply(body, clusterType: type, to: &record)
+            return try ExtensionService.store(t, old: old, &record, wish: wish, flags: flags, core, now: now)
         }
     }
 
-    /// Merges a PATCH; plain settings by key, protected settings as a whole.
-    func patch(id: String, body: JSON) async throws -> (document: Document, isNew: Bool, operation: String) {
-        let validate = core.configuration.validateExtension
+    /// Merges a PATCH; settings by key.
+    func patch(id: String, body: JSON, flags: ExtensionFlags) async throws -> Outcome {
+        let (core, now) = (core, core.now)
         return try await core.store.write { t in
-            var document = try t.require(id, "Extension")
-            guard document[property: "provisioningState"]?.stringValue != "Deleting" else {
-                throw ARMError.conflict("OperationInProgress", "Extension '\(document.name)' is being deleted.")
-            }
-            let properties = body["properties"] ?? .object([:])
-            if let settings = properties["configurationSettings"]?.objectValue {
-                var merged = document[property: "configurationSettings"] ?? .object([:])
-                for (key, value) in settings { merged[key] = value.isNull ? nil : value }
-                document[property: "configurationSettings"] = merged
-            }
-            if let secrets = properties["configurationProtectedSettings"]?.stringMap {
-                document.hidden["protectedSettings"] = JSON(secrets)
-            }
-            for key in ["autoUpgradeMinorVersion", "releaseTrain", "version"] {
-                if let value = properties[key] { document[property: key] = value.isNull ? nil : value }
-            }
-            return try ExtensionService.store(t, &document, isNew: false, state: "Updating", validate: validate)
+            var record = try ExtensionRecord.require(t, id)
+            if record.isDeleting { throw ExtensionService.isBeingDeleted(record) }
+            var wish = record.wish
+            try wish.merge(patch: body["properties"] ?? .object([:]))
+            wish.allowsUnknownSettings = wish.allowsUnknownSettings || flags.allowsUnknown
+            try ExtensionService.resolveVersion(&wish, old: record, core)
+            return try ExtensionService.store(t, old: record, &record, wish: wish, flags: flags, core, now: now)
         }
     }
 
-    /// Marks for deletion; nil when there is nothing to delete.
-    func delete(id: String, force: Bool) async throws -> String? {
-        try await core.store.write { t in
-            guard var document = try t.find(id) else { return nil }
-            if document[property: "provisioningState"]?.stringValue == "Deleting",
-                let operation = document.hidden["operation"]?.stringValue
-            {
-                if force { document.hidden["isForced"] = true }
-                try t.put(&document)
-                return operation
+    /// Takes a revision's settings and version as a new generation.
+    ///
+    /// `revision` is a number of `revisions`; nil is the newest one that differs from what is wanted now.
+    func rollback(id: String, revision: Int?, flags: ExtensionFlags) async throws -> Outcome {
+        let now = core.now
+        return try await core.store.write { t in
+            var record = try ExtensionRecord.require(t, id)
+            if record.isDeleting { throw ExtensionService.isBeingDeleted(record) }
+            let known = record.revisions.map { String($0.generation) }
+            let found =
+                revision.map { number in record.revisions.first { $0.generation == number } } ?? record.previousRevision
+            guard let found else {
+                let which = revision.map { "Revision \($0)" } ?? "An earlier revision"
+                throw ARMError(
+                    409,
+                    "RevisionNotFound",
+                    "\(which) of extension '\(record.name)' is not there to go back to; kept are \(known.isEmpty ? "none" : known.joined(separator: ", ")). Revisions are kept for generations that became ready, the last \(ExtensionRevision.limit).",
+                    target: "revision"
+                )
             }
-            document.hidden["isDeleting"] = true
-            document.hidden["isForced"] = .bool(force)
-            return try ExtensionService.begin(t, &document, state: "Deleting")
+            guard found.wish != record.wish || record.state == "Failed" else {
+                return Outcome(record: record, operation: record.isBusy ? record.operation : nil)
+            }
+            record.wish = ExtensionService.wish(of: found, from: record.wish)
+            let operation = try ExtensionService.begin(t, &record, state: "Updating", flags: flags, now: now)
+            return Outcome(record: record, operation: operation)
         }
     }
+
+    /// A revision's wish; going back to another version pins it, as the next upgrade would undo it at once.
+    static func wish(of revision: ExtensionRevision, from present: ExtensionWish) -> ExtensionWish {
+        var wish = revision.wish
+        guard let target = wish.targetVersion, target != present.targetVersion else { return wish }
+        wish.mode = .none
+        wish.version = target
+        return wish
+    }
+
+    // MARK: Parts
 
     private static func store(
         _ t: Transaction,
-        _ document: inout Document,
-        isNew: Bool,
-        state: String,
-        validate: @Sendable (DesiredExtension) -> [ErrorDetail]
-    ) throws -> (document: Document, isNew: Bool, operation: String) {
-        let problems = validate(try desired(document))
+        old: ExtensionRecord?,
+        _ record: inout ExtensionRecord,
+        wish: ExtensionWish,
+        flags: ExtensionFlags,
+        _ core: Core,
+        now: Double
+    ) throws -> Outcome {
+        record.wish = wish
+        let problems = core.configuration.validateExtension(record.desired)
         guard problems.isEmpty else {
-            throw ARMError.invalid(object: "Extension '\(document.name)'", problems: problems)
+            throw ARMError.invalid(object: "Extension '\(record.name)'", problems: problems)
         }
-        let operation = try begin(t, &document, state: state)
-        return (document, isNew, operation)
+        if let old, old.wish == wish, !old.isDeleting, old.state == "Succeeded" || old.isBusy {
+            if record.document.body != old.document.body { try t.put(&record.document) }
+            return Outcome(record: record, operation: old.isBusy ? old.operation : nil)
+        }
+        let state = old == nil || old?.succeededGeneration == 0 ? "Creating" : "Updating"
+        let operation = try begin(t, &record, state: state, flags: flags, now: now)
+        return Outcome(record: record, isNew: old == nil, operation: operation)
     }
 
-    /// Raises the generation, starts an operation and stores the document.
-    private static func begin(_ t: Transaction, _ document: inout Document, state: String) throws -> String {
+    /// Raises the generation, starts an operation in the place of any that is going on, and stores the document.
+    @discardableResult
+    static func begin(
+        _ t: Transaction,
+        _ record: inout ExtensionRecord,
+        state: String,
+        flags: ExtensionFlags = ExtensionFlags(),
+        now: Double
+    ) throws -> String {
+        let isDeleting = state == "Deleting"
         let operation = RandomText.uuid()
-        document[property: "provisioningState"] = .string(state)
-        document[property: "errorInfo"] = nil
-        document.hidden["generation"] = JSON((document.hidden["generation"]?.intValue ?? 0) + 1)
-        document.hidden["operation"] = .string(operation)
-        try t.put(&document)
-        try Operations.start(t, id: operation, resource: document.id)
+        let preempted = ErrorDetail(
+            code: "OperationPreempted",
+            message:
+                "A later request \(isDeleting ? "deletes" : "changes") extension '\(record.name)'; follow its operation \(operation)."
+        )
+        try Operations.cancel(t, id: record.operation, error: preempted)
+        var generation = record.generation
+        if generation == 0, let buried = try ExtensionTombstone.remove(t, id: record.document.id) {
+            // Reports about the one before must not be taken for ours.
+            generation = buried.generation
+        }
+        record.state = state
+        record.document[property: "errorInfo"] = nil
+        record.document.hidden["generation"] = JSON(generation + 1)
+        record.document.hidden["operation"] = .string(operation)
+        record.document.hidden["wantedAt"] = .double(now)
+        record.document.hidden["remarks"] = nil
+        record.document.hidden["isDeleting"] = .bool(isDeleting)
+        record.document.hidden["isAtomic"] = .bool(flags.isAtomic && !isDeleting)
+        record.document.hidden["isForced"] = .bool(flags.isForced && isDeleting)
+        record.document.hidden["forcedAt"] = flags.isForced && isDeleting ? .double(now) : nil
+        record.document.hidden["isPurging"] = .bool(flags.isPurging && isDeleting)
+        try t.put(&record.document)
+        try Operations.start(t, id: operation, resource: record.document.id)
         return operation
     }
 
-    /// One cluster takes one extension, as both resource types are one cluster.
-    private static func refuseSecondInstall(_ t: Transaction, target: ClusterTarget, id: String) throws {
-        for other in try t.listAll(.extension) where other.key != id.lowercased() {
-            let group = ARMPath.value(of: "resourceGroups", in: other.id)?.lowercased()
-            let name =
-                ARMPath.value(of: "connectedClusters", in: other.id)
-                ?? ARMPath.value(of: "managedClusters", in: other.id)
-            guard group == target.resourceGroup.lowercased(), name?.lowercased() == target.name.lowercased() else {
-                continue
-            }
-            throw ARMError.conflict(
-                "ExtensionAlreadyExists",
-                "Cluster '\(target.name)' already has the extension '\(other.name)' of this type; update or delete that one (\(other.id))."
-            )
-        }
+    static func resolveVersion(_ wish: inout ExtensionWish, old: ExtensionRecord?, _ core: Core) throws(ARMError) {
+        let versions = ExtensionVersions(core.configuration)
+        wish.releaseTrain = try versions.train(wish.releaseTrain)
+        let target = try versions.resolve(
+            mode: wish.mode,
+            version: wish.version,
+            train: wish.releaseTrain,
+            installed: old?.installedVersion
+        )
+        wish.targetVersion = target?.version
+        wish.image = target?.image
     }
 
-    static func desired(_ document: Document) throws -> DesiredExtension {
-        DesiredExtension(
-            clusterType: document.hidden["clusterType"]?.stringValue ?? "connectedClusters",
-            resourceGroup: ARMPath.value(of: "resourceGroups", in: document.id) ?? "",
-            clusterName: ARMPath.value(of: "connectedClusters", in: document.id)
-                ?? ARMPath.value(of: "managedClusters", in: document.id) ?? "",
-            name: document.name,
-            extensionType: document[property: "extensionType"]?.stringValue ?? "",
-            version: document[property: "version"]?.stringValue,
-            releaseTrain: document[property: "releaseTrain"]?.stringValue ?? "Stable",
-            autoUpgradeMinorVersion: document[property: "autoUpgradeMinorVersion"]?.boolValue ?? true,
-            releaseNamespace: "azureml",
-            settings: document[property: "configurationSettings"]?.stringMap ?? [:],
-            protectedSettings: document.hidden["protectedSettings"]?.stringMap ?? [:],
-            generation: document.hidden["generation"]?.intValue ?? 0,
-            isDeleting: document.hidden["isDeleting"]?.boolValue ?? false,
-            isForced: document.hidden["isForced"]?.boolValue ?? false
+    static func isBeingDeleted(_ record: ExtensionRecord) -> ARMError {
+        ARMError.conflict(
+            "OperationInProgress",
+            "Extension '\(record.name)' of cluster '\(record.cluster)' is being deleted; wait until it is gone (operation \(record.operation)), or delete it with force if the cluster is gone."
         )
     }
 
-    private static func checkName(_ name: String) throws {
-        let allowed = name.allSatisfy {
-            $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "." || $0 == "_")
-        }
-        guard allowed, (1...253).contains(name.count) else {
-            throw ARMError.invalid(
-                "name",
-                "Extension name '\(name)' is not allowed; use letters, digits, '-', '.' and '_', at most 253."
+    /// One cluster takes one extension, under whichever resource types it is known.
+    static func refuseSecondInstall(_ t: Transaction, target: ClusterTarget, id: String) throws {
+        for other in try t.listAll(.extension) where other.key != id.lowercased() && target.holds(other.id) {
+            let record = ExtensionRecord(other)
+            throw ARMError.conflict(
+                "ExtensionAlreadyExists",
+                record.isDeleting
+                    ? "Cluster '\(target.name)' still has the extension '\(other.name)' of this type, which is being deleted; wait until it is gone (\(other.id))."
+                    : "Cluster '\(target.name)' already has the extension '\(other.name)' of this type; update or delete that one (\(other.id))."
             )
         }
-    }
-
-    /// The resource as answered: protected keys come back without values.
-    static func resource(_ document: Document) -> JSON {
-        var resource = document.resource
-        let secrets = document.hidden["protectedSettings"]?.stringMap ?? [:]
-        var properties = resource["properties"] ?? .object([:])
-        properties["configurationProtectedSettings"] = JSON(secrets.mapValues { _ in "" })
-        properties["installedVersion"] = properties["currentVersion"] ?? .null
-        properties["isSystemExtension"] = false
-        properties["packageUri"] = .null
-        properties["aksAssignedIdentity"] = .null
-        for key in ["errorInfo", "currentVersion", "version"] where properties[key] == nil { properties[key] = .null }
-        resource["properties"] = properties
-        return resource
     }
 }

@@ -19,16 +19,33 @@ struct JobPlan {
     static func tokenSecret(_ job: String) -> String { objectName(job) + "-token" }
 
     static func make(_ job: Document, _ scope: Scope, _ core: Core, _ t: Transaction) throws -> JobPlan {
-        try Builder(job: job, scope: scope, core: core).plan(t)
+        let references = References(scope: scope, owner: "Job '\(job.name)'")
+        let compute = try references.compute(
+            job[property: "computeId"]?.stringValue,
+            field: "properties.computeId",
+            t
+        )
+        guard core.cluster(key: compute.computeCluster) != nil else {
+            throw ARMError(
+                400,
+                "ClusterNotFound",
+                "Job '\(job.name)': the cluster of compute '\(compute.name)' is not registered any more. Register it again and attach the compute anew.",
+                target: "properties.computeId"
+            )
+        }
+        let base = core.podURL(cluster: compute.computeCluster)
+        return try Builder(job: job, scope: scope, core: core, compute: compute, base: base).plan(t)
     }
 
     private struct Builder {
         let job: Document
         let scope: Scope
         let core: Core
+        let compute: Document
+        /// Address of the control plane for the pods of that compute.
+        let base: String
 
         var owner: String { "Job '\(job.name)'" }
-        var base: String { core.configuration.podURL }
 
         func plan(_ t: Transaction) throws -> JobPlan {
             let references = References(scope: scope, owner: owner)
@@ -38,8 +55,6 @@ struct JobPlan {
             guard let environmentID = job[property: "environmentId"]?.stringValue, !environmentID.isEmpty else {
                 throw ARMError.invalid("properties.environmentId", "\(owner) has no environment.")
             }
-            let wanted = job[property: "computeId"]?.stringValue
-            let compute = try references.compute(wanted, field: "properties.computeId", t)
             var readable: [BlobAddress] = []
             var codeURI: String?
             if let codeID = job[property: "codeId"]?.stringValue, !codeID.isEmpty {
@@ -92,7 +107,7 @@ struct JobPlan {
                 compute: compute,
                 outputs: outputs.mapValues(\.address),
                 readable: readable,
-                notes: notes(compute, wanted: wanted)
+                notes: notes(compute, wanted: job[property: "computeId"]?.stringValue)
             )
         }
 

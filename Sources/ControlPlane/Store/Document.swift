@@ -6,8 +6,9 @@ enum DocumentKind: String, Sendable, CaseIterable {
     case codeContainer, codeVersion, environmentContainer, environmentVersion
     case dataContainer, dataVersion, modelContainer, modelVersion, componentContainer, componentVersion
     case job, onlineEndpoint, onlineDeployment, batchEndpoint, batchDeployment, schedule
-    case `extension`, relay
+    case `extension`, extensionTombstone, agentRequest, relay
     case operation, loggedModel
+    case cluster, clusterState
 }
 
 /// One stored resource.

@@ -13,8 +13,13 @@ struct OutboxItem: Sendable {
     var name: String
     var action: Action
     var version: Int
+    /// Number of the command, higher for every later one of the whole control plane; 0 for work from before there were any.
+    var sequence: Int
     var attempts: Int
     var error: String?
+
+    /// What the gateway is told; nil for old work without a number.
+    var command: Int? { sequence > 0 ? sequence : nil }
 }
 
 extension Transaction {
@@ -31,12 +36,25 @@ extension Transaction {
     ) throws {
         try db.execute(
             sql: """
-                INSERT INTO outbox (key, cluster, resource, namespace, name, action, version) VALUES (?, ?, ?, ?, ?, ?, 1)
-                ON CONFLICT (key) DO UPDATE SET action = excluded.action, version = version + 1, attempts = 0, error = NULL
+                INSERT INTO outbox (key, cluster, resource, namespace, name, action, version, sequence)
+                VALUES (?, ?, ?, ?, ?, ?, 1, ?)
+                ON CONFLICT (key) DO UPDATE SET action = excluded.action, version = version + 1,
+                    sequence = excluded.sequence, attempts = 0, error = NULL
                 """,
-            arguments: [key.lowercased(), cluster, resource, namespace, name, action.rawValue]
+            arguments: [
+                key.lowercased(), cluster, resource, namespace, name, action.rawValue, try nextCommand(),
+            ]
         )
         touched.insert(Transaction.outboxTopic)
+    }
+
+    /// Never less than the time: gateways remember the highest number of each object, also when this database is lost and
+    /// counting starts again.
+    private func nextCommand() throws -> Int {
+        let last = try setting("lastCommand").flatMap { Int($0) } ?? 0
+        let next = max(last + 1, Int(nowSeconds() * 1000))
+        try set("lastCommand", String(next))
+        return next
     }
 
     func outbox(cluster: String) throws -> [OutboxItem] {
@@ -51,6 +69,7 @@ extension Transaction {
                 name: row["name"],
                 action: OutboxItem.Action(rawValue: action) ?? .apply,
                 version: row["version"],
+                sequence: row["sequence"],
                 attempts: row["attempts"],
                 error: row["error"]
             )

@@ -7,6 +7,9 @@ enum Schema {
         migrator.registerMigration("1") { db in
             for statement in documents + blobs + mlflow { try db.execute(sql: statement) }
         }
+        migrator.registerMigration("commands") { db in
+            try db.execute(sql: "ALTER TABLE outbox ADD COLUMN sequence INTEGER NOT NULL DEFAULT 0")
+        }
         return migrator
     }
 

@@ -10,13 +10,15 @@ internal import MLTypes
 /// so either side may be killed at any time.
 struct ClusterSync: Sendable {
     let core: Core
-    let target: ClusterTarget
+    let entry: ClusterDirectory.Entry
     let gateway: GatewayClient
 
-    init(core: Core, target: ClusterTarget) {
+    var target: ClusterTarget { entry.target }
+
+    init(core: Core, entry: ClusterDirectory.Entry) {
         self.core = core
-        self.target = target
-        gateway = GatewayClient(target)
+        self.entry = entry
+        gateway = core.gateways.client(entry)
     }
 
     /// Runs until it is cancelled.
@@ -25,14 +27,19 @@ struct ClusterSync: Sendable {
             group.addTask { await pushLoop() }
             group.addTask { await watchLoop() }
         }
-        await gateway.reset()
+        await core.gateways.remove(entry)
+    }
+
+    /// Whether a tunnel is there is known without asking anybody, and its relay waits between its attempts.
+    private var longestPause: Double {
+        if case .tunnel = target.access { 1 } else { 10 }
     }
 
     // MARK: Sending
 
     private func pushLoop() async {
         for await _ in core.store.changes.signals([Transaction.outboxTopic]) {
-            var delay = Backoff()
+            var delay = Backoff(longest: longestPause)
             while !Task.isCancelled {
                 do {
                     if try await pushAll() { break }
@@ -80,14 +87,24 @@ struct ClusterSync: Sendable {
             return
         }
         let objects = try await ClusterObjects.make(source, item, core)
-        try await gateway.send("PUT", path + "secrets/" + objects.secret.name, body: objects.secret.body)
-        try await gateway.send("PUT", path + item.resource + "/" + item.name, body: objects.object)
+        try await gateway.send(
+            "PUT",
+            path + "secrets/" + objects.secret.name,
+            body: objects.secret.body,
+            command: item.command
+        )
+        try await gateway.send(
+            "PUT",
+            path + item.resource + "/" + item.name,
+            body: objects.object,
+            command: item.command
+        )
     }
 
     private func delete(_ item: OutboxItem) async throws {
         let path = "/v1/namespaces/\(item.namespace)/"
         do {
-            try await gateway.send("DELETE", path + item.resource + "/" + item.name)
+            try await gateway.send("DELETE", path + item.resource + "/" + item.name, command: item.command)
         } catch let error as APIError where error.isNotFound {
             try await gone(key: item.key)
         } catch let error as GatewayClient.Missing {
@@ -96,21 +113,18 @@ struct ClusterSync: Sendable {
             return try await gone(key: item.key)
         }
         do {
-            try await gateway.send("DELETE", path + "secrets/" + ClusterObjects.secretName(item))
+            try await gateway.send(
+                "DELETE",
+                path + "secrets/" + ClusterObjects.secretName(item),
+                command: item.command
+            )
         } catch let error as APIError where error.isNotFound {}
     }
 
     private func hasExtension() async throws -> Bool {
         let target = target
         return try await core.store.read { t in
-            try t.listAll(.extension).contains { document in
-                let cluster =
-                    ARMPath.value(of: "connectedClusters", in: document.id)
-                    ?? ARMPath.value(of: "managedClusters", in: document.id)
-                return cluster?.lowercased() == target.name.lowercased()
-                    && ARMPath.value(of: "resourceGroups", in: document.id)?.lowercased()
-                        == target.resourceGroup.lowercased()
-            }
+            try t.listAll(.extension).contains { target.holds($0.id) }
         }
     }
 
@@ -163,7 +177,7 @@ struct ClusterSync: Sendable {
     // MARK: Taking in
 
     private func watchLoop() async {
-        var delay = Backoff()
+        var delay = Backoff(longest: longestPause)
         while !Task.isCancelled {
             var pause: Duration?
             let seen = SeenSet()
@@ -193,7 +207,7 @@ struct ClusterSync: Sendable {
                     metadata: ["cluster": "\(target.name)", "error": "\(error)"]
                 )
             }
-            if seen.isSynced { delay = Backoff() }
+            if seen.isSynced { delay = Backoff(longest: longestPause) }
             do { try await Task.sleep(for: pause ?? delay.next()) } catch { return }
         }
     }
@@ -257,12 +271,16 @@ struct ClusterSync: Sendable {
     }
 }
 
-/// Delays that double from a quarter of a second to ten, with some chance in them.
+/// Delays that double from a quarter of a second to the longest, with some chance in them.
 struct Backoff: Sendable {
+    private let longest: Double
     private var step = 0
 
+    /// `longest` in seconds.
+    init(longest: Double = 10) { self.longest = longest }
+
     mutating func next() -> Duration {
-        let seconds = min(10, 0.25 * Double(1 << min(step, 6)))
+        let seconds = min(longest, 0.25 * Double(1 << min(step, 6)))
         step += 1
         return .milliseconds(Int(seconds * 1000 * Double.random(in: 0.8...1.2)))
     }

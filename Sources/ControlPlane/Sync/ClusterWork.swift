@@ -5,18 +5,88 @@ internal import Logging
 internal import MLTypes
 internal import ServiceLifecycle
 
-/// Everything that goes on without a request: the clusters' loops and the hourly tidying.
+/// Everything that goes on without a request: the clusters' loops, which come and go with them, and the hourly tidying.
 struct ClusterWork: Service, CustomStringConvertible {
-    let syncs: [ClusterSync]
     let core: Core
 
-    var description: String { "ClusterWork(\(syncs.map(\.target.name).joined(separator: ", ")))" }
+    var description: String { "ClusterWork(\(core.clusters.targets.map(\.name).joined(separator: ", ")))" }
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
             await withTaskGroup(of: Void.self) { group in
-                for sync in syncs { group.addTask { await sync.run() } }
+                group.addTask { await syncLoops() }
+                group.addTask { await orphanLoop() }
                 group.addTask { await tidyLoop() }
+            }
+        }
+    }
+
+    /// One `ClusterSync` for each registration of a cluster, for as long as that lasts.
+    private func syncLoops() async {
+        await withDiscardingTaskGroup { group in
+            var running: [String: AsyncStream<Never>.Continuation] = [:]
+            for await entries in core.clusters.changes() {
+                let wanted = Dictionary(entries.map { ($0.identity, $0) }) { first, _ in first }
+                for (identity, stop) in running where wanted[identity] == nil {
+                    stop.finish()
+                    running[identity] = nil
+                }
+                for (identity, entry) in wanted where running[identity] == nil {
+                    let (stopped, stop) = AsyncStream.makeStream(of: Never.self)
+                    running[identity] = stop
+                    group.addTask { await sync(entry, until: stopped) }
+                }
+            }
+            group.cancelAll()
+        }
+    }
+
+    private func sync(_ entry: ClusterDirectory.Entry, until stopped: AsyncStream<Never>) async {
+        let sync = ClusterSync(core: core, entry: entry)
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await sync.run() }
+            group.addTask { for await _ in stopped {} }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    /// Ends what still waits for a cluster that is not registered any more.
+    private func orphanLoop() async {
+        for await _ in core.store.changes.signals([Transaction.outboxTopic, DocumentKind.cluster.rawValue]) {
+            do {
+                try await endOrphans()
+            } catch {
+                if Task.isCancelled { return }
+                core.logger.error("ending work of deleted clusters failed", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
+    func endOrphans() async throws {
+        let clusters = core.clusters
+        let isAny = try await core.store.read { t in try t.outboxClusters() }.contains {
+            clusters.entry(key: $0) == nil
+        }
+        guard isAny else { return }
+        try await core.store.write { t in
+            for cluster in try t.outboxClusters() where clusters.entry(key: cluster) == nil {
+                for item in try t.outbox(cluster: cluster) {
+                    try t.finish(item)
+                    guard let document = try t.find(item.key) else { continue }
+                    if document.hidden["isDeleting"] == true {
+                        try StatusIntake.deleted(t, document)
+                    } else {
+                        try StatusIntake.refused(
+                            t,
+                            document,
+                            ErrorDetail(
+                                code: "ClusterDeleted",
+                                message: "Its cluster '\(cluster)' is not registered any more."
+                            )
+                        )
+                    }
+                }
             }
         }
     }

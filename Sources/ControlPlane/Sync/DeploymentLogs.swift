@@ -5,17 +5,17 @@ internal import MLTypes
 
 /// Logs of a deployment's pods, asked of the gateway.
 struct DeploymentLogs: Sendable {
-    /// Gateways by the key of their cluster.
-    let gateways: [String: GatewayClient]
+    let core: Core
 
     func text(_ deployment: Document, tail: Int?, container: String) async throws -> String {
-        guard let gateway = gateways[deployment.hidden["cluster"]?.stringValue ?? ""] else {
+        guard let entry = core.clusters.entry(key: deployment.hidden["cluster"]?.stringValue ?? "") else {
             throw ARMError(
                 503,
                 "ClusterNotFound",
                 "Deployment '\(deployment.name)': its cluster is not known any more."
             )
         }
+        let gateway = core.gateways.client(entry)
         let namespace = deployment.hidden["namespace"]?.stringValue ?? "default"
         let endpoint = deployment.hidden["endpoint"]?.stringValue ?? ""
         let selector = "\(MLLabels.endpoint)=\(endpoint),\(MLLabels.deployment)=\(deployment.name)"
