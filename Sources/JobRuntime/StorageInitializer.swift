@@ -10,7 +10,7 @@ package enum StorageInitializer {
             parsing: try Data(contentsOf: URL(fileURLWithPath: RuntimePaths.configuration + "/delivery.json"))
         ).decode()
         try makeFolders()
-        try installBinary()
+        try ProgramCopy.install()
         guard !manifest.downloads.isEmpty else { return }
         let client = try BlobClient(
             controlPlaneURL: manifest.controlPlaneURL,
@@ -30,16 +30,6 @@ package enum StorageInitializer {
         for path in [RuntimePaths.code, RuntimePaths.inputs, RuntimePaths.outputs, RuntimePaths.model] {
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         }
-    }
-
-    /// The user's image need not hold our binary.
-    private static func installBinary() throws {
-        let folder = (RuntimePaths.binary as NSString).deletingLastPathComponent
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        let source = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-        try? FileManager.default.removeItem(atPath: RuntimePaths.binary)
-        try FileManager.default.copyItem(atPath: source, toPath: RuntimePaths.binary)
-        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: RuntimePaths.binary)
     }
 
     private static func fetch(_ item: DeliveryManifest.Item, with client: BlobClient) async throws {

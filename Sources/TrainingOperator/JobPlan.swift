@@ -143,7 +143,7 @@ package struct JobPlan: Sendable {
         if let limits = instanceType.resources.limits { resources["limits"] = JSON(limits) }
         let container: JSON = [
             "name": .string(containerName), "image": .string(spec.environment.image),
-            "command": .array([.string(RuntimePaths.binary), "component", "execution-wrapper"]),
+            "command": JSON(RuntimePaths.program + ["component", "execution-wrapper"]),
             "workingDir": .string(RuntimePaths.code), "resources": .object(resources),
             "env": .array([
                 [
@@ -162,6 +162,7 @@ package struct JobPlan: Sendable {
         // Two labels of one name exclude each other; the instance type is the closer wish.
         let selector = placement.nodeSelector.merging(instanceType.nodeSelector ?? [:]) { $1 }
         if !selector.isEmpty { pod["nodeSelector"] = JSON(selector) }
+        if let secrets = delivery.imagePullSecrets { pod["imagePullSecrets"] = secrets }
         if let timeout = spec.timeoutSeconds, timeout > 0 { pod["activeDeadlineSeconds"] = JSON(timeout) }
         return .object(pod)
     }

@@ -166,6 +166,15 @@ package struct JobStatusPlan: Sendable {
                 exitCode: code
             )
         }
+        if ["StartError", "ContainerCannotRun"].contains(terminated["reason"]?.stringValue) {
+            let why = terminated["message"]?.stringValue ?? "no reason was given"
+            return AmlJobStatus(
+                phase: .failed,
+                reason: "RuntimeFailed",
+                message: "the container on \(pod.name) could not be started: \(why)",
+                exitCode: code
+            )
+        }
         let report = terminated["message"]?.stringValue.flatMap(Self.report)
         let exitCode = report?.exitCode ?? code
         return AmlJobStatus(

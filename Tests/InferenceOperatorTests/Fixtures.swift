@@ -5,7 +5,7 @@ import MLTypes
 
 extension InferenceOperatorConfiguration {
     static let fixture = InferenceOperatorConfiguration(
-        cluster: DeliveryPlan.Cluster(image: "outrigger.ml/outrigger:1", environmentCachePath: "/var/cache/envs")
+        cluster: DeliveryPlan.Cluster(image: "outrigger.ml/outrigger:1", environmentCache: .hostPath("/var/cache/envs"))
     )
 }
 

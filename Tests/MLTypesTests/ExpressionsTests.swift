@@ -65,7 +65,7 @@ struct InstanceTypeTests {
 struct DeliveryPlanTests {
     private func plan(image: String, conda: String?) -> DeliveryPlan {
         DeliveryPlan(
-            cluster: .init(image: "our:1", environmentCachePath: "/cache"),
+            cluster: .init(image: "our:1", environmentCache: .hostPath("/cache")),
             environment: EnvironmentSpec(image: image, condaFile: conda),
             manifest: DeliveryManifest(controlPlaneURL: "https://c", downloads: []),
             caPEM: "PEM",

@@ -5,7 +5,7 @@ import Testing
 @testable import TrainingOperator
 
 enum Fixture {
-    static let cluster = DeliveryPlan.Cluster(image: "our:1", environmentCachePath: "/cache")
+    static let cluster = DeliveryPlan.Cluster(image: "our:1", environmentCache: .hostPath("/cache"))
 
     static func spec() -> AmlJobSpec {
         AmlJobSpec(

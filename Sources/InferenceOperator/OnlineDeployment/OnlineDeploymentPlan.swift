@@ -106,6 +106,7 @@ package struct OnlineDeploymentPlan: Sendable {
         ]
         let selector = configuration.nodeSelector.merging(instanceType.nodeSelector ?? [:]) { $1 }
         if !selector.isEmpty { pod["nodeSelector"] = JSON(selector) }
+        if let secrets = delivery.imagePullSecrets { pod["imagePullSecrets"] = secrets }
         return .object(pod)
     }
 

@@ -7,18 +7,21 @@ internal import Crypto
 ///
 /// Every pod of a job or deployment has the same shape on every cluster: an init container of our image that copies the binary
 /// and downloads files, an init container of the user's image that prepares the Python environment (only with a conda file;
-/// cached on the node), then the user's container.
+/// cached where the cluster says), then the user's container.
 package struct DeliveryPlan: Sendable {
     /// Settings of the cluster, the same for all pods.
     package struct Cluster: Sendable, Hashable {
         /// Our own image.
         package var image: String
-        /// Folder on the node that keeps Python environments.
-        package var environmentCachePath: String
+        /// Where Python environments are kept.
+        package var environmentCache: EnvironmentCache
+        /// Secret of the workload's namespace with credentials of the registry that holds our image; nil when it needs none.
+        package var imagePullSecret: String?
 
-        package init(image: String, environmentCachePath: String) {
+        package init(image: String, environmentCache: EnvironmentCache, imagePullSecret: String? = nil) {
             self.image = image
-            self.environmentCachePath = environmentCachePath
+            self.environmentCache = environmentCache
+            self.imagePullSecret = imagePullSecret
         }
     }
 
@@ -67,6 +70,9 @@ package struct DeliveryPlan: Sendable {
         return data
     }
 
+    /// `spec.imagePullSecrets`; nil when none is needed.
+    package var imagePullSecrets: JSON? { cluster.imagePullSecret.map { [["name": .string($0)]] } }
+
     /// `spec.initContainers`.
     package var initContainers: [JSON] {
         let small: JSON = [
@@ -83,9 +89,7 @@ package struct DeliveryPlan: Sendable {
         if let hash = environmentHash {
             containers.append([
                 "name": "environment-prepare", "image": .string(environment.image),
-                "command": .array([
-                    .string(RuntimePaths.binary), "component", "environment-prepare", "--hash", .string(hash),
-                ]),
+                "command": JSON(RuntimePaths.program + ["component", "environment-prepare", "--hash", hash]),
                 "resources": small, "terminationMessagePolicy": "FallbackToLogsOnError",
                 "volumeMounts": .array(baseMounts + [environmentMount(isReadOnly: false)]),
             ])
@@ -103,13 +107,13 @@ package struct DeliveryPlan: Sendable {
         var volumes: [JSON] = [
             ["name": "outrigger", "emptyDir": [:]],
             ["name": "outrigger-config", "configMap": ["name": .string(configMapName)]],
-            ["name": "outrigger-token", "secret": ["secretName": .string(tokenSecret), "defaultMode": 256]],
+            // Readable by whatever user an image runs as; nobody else is in the pod.
+            ["name": "outrigger-token", "secret": ["secretName": .string(tokenSecret), "defaultMode": 0o444]],
         ]
         if environmentHash != nil {
-            volumes.append([
-                "name": "azureml-envs",
-                "hostPath": ["path": .string(cluster.environmentCachePath), "type": "DirectoryOrCreate"],
-            ])
+            volumes.append(
+                .object(cluster.environmentCache.volumeSource.merging(["name": "azureml-envs"]) { $1 })
+            )
         }
         return volumes
     }

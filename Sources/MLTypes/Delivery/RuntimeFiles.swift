@@ -3,6 +3,11 @@ package enum RuntimePaths {
     /// Shared folder with our binary, the user's code, inputs and outputs.
     package static let root = "/outrigger"
     package static let binary = "/outrigger/bin/outrigger"
+    /// Shared libraries of our binary, under the names it asks for.
+    package static let libraries = "/outrigger/lib"
+    package static let loader = "/outrigger/lib/ld.so"
+    /// Start of every command that runs our binary in a container of another image, which may lack its libraries.
+    package static let program = [loader, "--library-path", libraries, binary]
     package static let code = "/outrigger/code"
     package static let inputs = "/outrigger/inputs"
     package static let outputs = "/outrigger/outputs"
