@@ -25,9 +25,11 @@ let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioFoundation: Target.Dependency = .product(name: "NIOFoundationCompat", package: "swift-nio")
+let nioHTTP2: Target.Dependency = .product(name: "NIOHTTP2", package: "swift-nio-http2")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
 let nioWebSocket: Target.Dependency = .product(name: "NIOWebSocket", package: "swift-nio")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
 let asn1: Target.Dependency = .product(name: "SwiftASN1", package: "swift-asn1")
@@ -105,6 +107,13 @@ let targets: [Target] = [
         ["KubeCore", asyncHTTPClient, nioCore, nioPosix, nioHTTP1, nioSSL, yams, logging]
     ),
     module("ControlPlaneClient", ["KubeCore", "ControlPlaneAPI", asyncHTTPClient, nioCore, nioHTTP1, nioSSL, crypto]),
+    module("Relay", ["KubeCore", nioCore, nioPosix, nioHTTP1, nioHTTP2, nioSSL, nioTLS, lifecycle, logging]),
+    module(
+        "Packaging",
+        [
+            "KubeCore", asyncHTTPClient, nioCore, nioHTTP1, nioFoundation, nioSSL, crypto, yams, subprocess,
+        ]
+    ),
     // Layer 2: loops.
     module("KubeRuntime", ["KubeCore", lifecycle, logging]),
     module(
@@ -141,8 +150,8 @@ let targets: [Target] = [
     module(
         "ControlPlane",
         [
-            "KubeCore", "MLTypes", "ControlPlaneAPI", grdb, hummingbird, hummingbirdTLS, nioCore, nioSSL, nioFoundation,
-            asyncHTTPClient, crypto, jwt, logging, lifecycle, nioHTTP1, hummingbirdCore,
+            "KubeCore", "MLTypes", "ControlPlaneAPI", "Relay", grdb, hummingbird, hummingbirdCore, hummingbirdTLS,
+            nioCore, nioSSL, nioHTTP1, nioTLS, asyncHTTPClient, crypto, jwt, logging, lifecycle,
         ]
     ),
     module(
@@ -155,8 +164,10 @@ let targets: [Target] = [
         [
             "KubeCore", "KubeClient", "KubeRuntime", "KubeServer", "KubeControllers", "Scheduling", "NodeAgent",
             "Extension", "MLTypes", "AzureMLYAML", "ControlPlaneAPI", "ControlPlaneClient", "TrainingOperator",
-            "InferenceOperator", "InferenceRouter", "Gateway", "ControlPlane", "JobRuntime", "Telemetry",
-            argumentParser, asyncHTTPClient, yams, crypto, lifecycle, logging, nioCore, nioHTTP1, unixSignals,
+            "InferenceOperator", "InferenceRouter", "Gateway", "ControlPlane", "JobRuntime", "Telemetry", "Relay",
+            "Packaging",
+            argumentParser, asyncHTTPClient, hummingbird, hummingbirdTLS, yams, crypto, lifecycle, logging, nioCore,
+            nioHTTP1, nioSSL, unixSignals,
         ]
     ),
     .executableTarget(name: "outrigger", dependencies: ["Commands"], swiftSettings: house),
@@ -164,29 +175,39 @@ let targets: [Target] = [
     // Tests.
     .target(
         name: "TestSupport",
-        dependencies: ["KubeCore", "KubeRuntime", "KubeStore", "KubeServer", logging],
+        dependencies: ["KubeCore", "KubeRuntime", "KubeStore", "KubeServer", logging, nioCore, nioPosix],
         path: "Tests/TestSupport",
         swiftSettings: house
     ),
     tests("KubeCore"),
     tests(
-        "ControlPlane",
+        "Relay",
         [
-            "KubeCore", "ControlPlaneAPI", "ControlPlaneClient", asyncHTTPClient, crypto, hummingbird, hummingbirdTLS,
-            nioCore, nioHTTP1,
-            nioSSL, x509, asn1, lifecycle, logging,
+            "TestSupport", crypto, nioTLS, nioCore, nioPosix, nioSSL, asn1, x509, lifecycle, logging,
         ]
     ),
-    tests("ControlPlaneClient", ["ControlPlaneAPI"]),
+    tests("Packaging", ["KubeCore", nioCore, nioPosix, nioHTTP1]),
+    tests(
+        "ControlPlane",
+        [
+            "KubeCore", "ControlPlaneAPI", "ControlPlaneClient", "Relay", "TestSupport", asyncHTTPClient, crypto,
+            hummingbird, hummingbirdTLS, nioCore, nioHTTP1, nioPosix, nioSSL, x509, asn1, lifecycle, logging,
+        ]
+    ),
+    tests("ControlPlaneClient", ["KubeCore", "ControlPlaneAPI"]),
+    tests("Commands", ["KubeCore", "KubeClient", "Extension", "ControlPlane"]),
     tests(
         "Extension",
-        ["KubeCore", "KubeRuntime", "MLTypes", "ControlPlaneAPI", "TestSupport", crypto, x509, asn1, logging]
+        [
+            "KubeCore", "KubeClient", "KubeRuntime", "MLTypes", "ControlPlaneAPI", "TestSupport", crypto, x509, asn1,
+            logging,
+        ]
     ),
     tests(
         "Gateway",
         [
-            "KubeCore", "KubeRuntime", "MLTypes", "Telemetry", "TestSupport", asyncHTTPClient, nioCore, nioHTTP1,
-            nioSSL, crypto, x509, asn1, logging,
+            "KubeCore", "KubeRuntime", "MLTypes", "Telemetry", "TestSupport", "Relay", asyncHTTPClient, nioCore,
+            nioPosix, nioHTTP1, nioSSL, nioTLS, crypto, x509, asn1, lifecycle, logging,
         ]
     ),
     tests(
@@ -244,6 +265,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-http2", from: "1.40.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),

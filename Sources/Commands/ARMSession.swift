@@ -47,6 +47,23 @@ struct ARMSession: Sendable {
         )
     }
 
+    /// Opens a session, runs `body`, and closes it whatever happens.
+    static func with<T>(
+        _ layout: InstanceLayout,
+        resourceGroup: String? = nil,
+        _ body: (ARMSession) async throws -> T
+    ) async throws -> T {
+        let session = try await open(layout, resourceGroup: resourceGroup, workspace: nil, subscription: nil)
+        do {
+            let result = try await body(session)
+            await session.close()
+            return result
+        } catch {
+            await session.close()
+            throw error
+        }
+    }
+
     func close() async {
         // Nothing is pending when a command ends; a connection that does not close cleanly matters to nobody.
         try? await client.shutdown()

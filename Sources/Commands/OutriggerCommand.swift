@@ -14,8 +14,9 @@ package struct Outrigger: AsyncParsableCommand {
             """,
         version: Product.version,
         subcommands: [
-            Up.self, Down.self, Status.self, K8sExtension.self, ML.self, Image.self, Configure.self, Daemon.self,
-            Component.self,
+            Up.self, Down.self, Status.self, ConnectedK8s.self, Aks.self, K8sExtension.self, ExtensionTypes.self,
+            ML.self,
+            Image.self, BundleCommand.self, Configure.self, Daemon.self, Component.self,
         ]
     )
 

@@ -114,7 +114,8 @@ extension EndToEnd.OneInstance {
                 "local",
             ]
             try await instance.outrigger(
-                ["k8s-extension", "update", "--config", "scoringFe.resources.limits.memory=1Gi", "--no-wait"] + names
+                ["k8s-extension", "update", "--config", "scoringFe.resources.limits.memory=1Gi", "--no-wait", "--yes"]
+                    + names
             )
             try await Self.kill9(instance, .all)
             try await instance.up()

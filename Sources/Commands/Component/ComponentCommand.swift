@@ -10,6 +10,7 @@ struct Component: AsyncParsableCommand {
         shouldDisplay: false,
         subcommands: [
             GatewayComponent.self, AmlOperatorComponent.self, InferenceOperatorComponent.self, RouterComponent.self,
+            RelayComponent.self, ExtensionAgentComponent.self, VolcanoAdmissionComponent.self,
             VolcanoControllersComponent.self, VolcanoSchedulerComponent.self, StorageInitializerStep.self,
             EnvironmentPrepareStep.self, ExecutionWrapperStep.self,
         ]

@@ -13,9 +13,18 @@ internal import TrainingOperator
 /// Settings that the operators read from their environment.
 enum OperatorSettings {
     static func cluster() throws -> DeliveryPlan.Cluster {
-        DeliveryPlan.Cluster(
+        let text = try ComponentHost.require(ComponentEnvironment.environmentCache)
+        guard let cache = EnvironmentCache(text) else {
+            throw CommandError(
+                "environment variable \(ComponentEnvironment.environmentCache) is \"\(text)\", no place for environments",
+                remedy: "write emptyDir, hostPath:/folder or pvc:NAME",
+                exitStatus: 2
+            )
+        }
+        return DeliveryPlan.Cluster(
             image: try ComponentHost.require(ComponentEnvironment.image),
-            environmentCachePath: try ComponentHost.require(ComponentEnvironment.environmentCache)
+            environmentCache: cache,
+            imagePullSecret: ComponentHost.variable(ComponentEnvironment.imagePullSecret)
         )
     }
 

@@ -28,6 +28,9 @@ struct InstanceLayout: Sendable, Hashable {
     var logs: String { root + "/logs" }
     var run: String { root + "/run" }
     var binaries: String { root + "/bin" }
+    /// One folder for each version that was ever started here, with its program.
+    var versions: String { binaries + "/versions" }
+    var bundles: String { root + "/bundles" }
     var environments: String { root + "/environments" }
     var serverProcess: String { run + "/server.pid" }
     var serverLog: String { logs + "/server.log" }

@@ -7,6 +7,10 @@ struct InstanceRecord: Codable, Sendable, Hashable {
     /// Port of the control plane; the Kubernetes API has the next one.
     var port: Int
     var nodes: [String]
+    /// Addresses on which the control plane listens besides loopback and the bridge; nil = none.
+    var listen: [String]?
+    /// Host, or host and port, under which other machines reach the control plane; nil = the first of `listen`.
+    var advertise: String?
     var subscriptionId: String
     var tenant: String
     var clientId: String
@@ -20,6 +24,22 @@ struct InstanceRecord: Codable, Sendable, Hashable {
     var kubernetesPort: Int { port + 1 }
     var publicURL: String { "https://127.0.0.1:\(port)" }
     var podURL: String { "https://\(network.gateway):\(port)" }
+    /// Where pods of other clusters reach the control plane.
+    var remoteURL: String {
+        guard let host = advertise ?? listen?.first(where: { $0 != "0.0.0.0" }) else { return publicURL }
+        return host.contains(":") ? "https://" + host : "https://\(host):\(port)"
+    }
+    /// What the control plane binds; all addresses exclude single ones.
+    var listenHosts: [String] {
+        let own = ["127.0.0.1", "\(network.gateway)"]
+        let more = listen ?? []
+        return more.contains("0.0.0.0") ? ["0.0.0.0"] : own + more.filter { !own.contains($0) }
+    }
+    /// Names and addresses of other machines' view, for the certificate.
+    var remoteHosts: [String] {
+        let advertised = advertise.map { String($0.prefix { $0 != ":" }) }
+        return ((listen ?? []).filter { $0 != "0.0.0.0" } + [advertised].compactMap { $0 })
+    }
     var kubernetesURL: String { "https://127.0.0.1:\(kubernetesPort)" }
 
     /// nil when the instance was never started.

@@ -10,7 +10,7 @@ struct InstanceSetup {
     let layout: InstanceLayout
 
     /// Keeps the present port and number of nodes where nil is given; a new instance then gets the default port and one node.
-    func prepare(port: Int?, nodes: Int?) throws -> InstanceRecord {
+    func prepare(port: Int?, nodes: Int?, listen: [String] = [], advertise: String? = nil) throws -> InstanceRecord {
         for folder in [layout.root, layout.pki, layout.logs, layout.run, layout.binaries, layout.environments] {
             try PrivateFile.makeFolder(folder)
         }
@@ -18,6 +18,8 @@ struct InstanceSetup {
         try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: layout.environments)
         var record = try InstanceRecord.load(layout) ?? makeRecord()
         if let port { record.port = port }
+        if !listen.isEmpty { record.listen = listen }
+        if let advertise { record.advertise = advertise }
         if let nodes {
             guard nodes >= record.nodes.count else {
                 throw CommandError(
@@ -100,6 +102,20 @@ struct InstanceSetup {
                 throw CommandError("cannot write \(to)", cause: String(cString: strerror(errno)))
             }
         }
+        try keepVersion()
+    }
+
+    /// Keeps this version's program beside newer ones, for extensions that stay at a version or go back to one.
+    private func keepVersion() throws {
+        let folder = layout.versions + "/" + Product.version
+        try PrivateFile.makeFolder(layout.versions)
+        try PrivateFile.makeFolder(folder)
+        let kept = folder + "/outrigger"
+        let temporary = kept + ".new"
+        unlink(temporary)
+        guard link(layout.binaries + "/outrigger", temporary) == 0, rename(temporary, kept) == 0 else {
+            throw CommandError("cannot write \(kept)", cause: String(cString: strerror(errno)))
+        }
     }
 
     private func makeCertificates(_ record: InstanceRecord) throws {
@@ -117,14 +133,7 @@ struct InstanceSetup {
                 addresses: ["127.0.0.1", "::1", gateway, "\(record.network.firstServiceAddress)"]
             )
         }
-        _ = try pair("control-plane") {
-            try PKI.serverCertificate(
-                authority: authority,
-                commonName: "outrigger-control-plane",
-                dnsNames: ["localhost"],
-                addresses: ["127.0.0.1", "::1", gateway]
-            )
-        }
+        try makeControlPlaneCertificate(record, authority)
         _ = try pair("admin") {
             try PKI.clientCertificate(
                 authority: authority,
@@ -145,6 +154,28 @@ struct InstanceSetup {
             let path = layout.pki + "/" + name + ".key"
             if !FileManager.default.fileExists(atPath: path) { try PrivateFile.write(PKI.signingKeyPEM(), to: path) }
         }
+    }
+
+    /// Made anew when the instance is to be reached under another name.
+    private func makeControlPlaneCertificate(_ record: InstanceRecord, _ authority: PKI.Pair) throws {
+        let list = layout.pki + "/control-plane.names"
+        let names = record.remoteHosts.joined(separator: "\n")
+        let former = (try? String(contentsOfFile: list, encoding: .utf8)) ?? ""
+        if former != names {
+            for file in [".pem", ".key"] {
+                try? FileManager.default.removeItem(atPath: layout.pki + "/control-plane" + file)
+            }
+        }
+        let isAddress: (String) -> Bool = { $0.wholeMatch(of: /[0-9.]+/) != nil }
+        _ = try pair("control-plane") {
+            try PKI.serverCertificate(
+                authority: authority,
+                commonName: "outrigger-control-plane",
+                dnsNames: ["localhost"] + record.remoteHosts.filter { !isAddress($0) },
+                addresses: ["127.0.0.1", "::1", "\(record.network.gateway)"] + record.remoteHosts.filter(isAddress)
+            )
+        }
+        try PrivateFile.write(names, to: list)
     }
 
     /// The stored pair, or a new one.

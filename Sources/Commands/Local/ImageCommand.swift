@@ -5,8 +5,14 @@ internal import NodeAgent
 struct Image: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "image",
-        abstract: "Shows what stands behind image names on this machine.",
-        subcommands: [List.self]
+        abstract: "Makes and sends our container image, and shows what stands behind image names on this machine.",
+        discussion: """
+            EXAMPLES
+              outrigger image export -o outrigger.tar
+              outrigger image push --registry registry.example/ml --file outrigger.tar
+              outrigger image list --output table
+            """,
+        subcommands: [List.self, ImageExport.self, ImagePushCommand.self]
     )
 
     struct List: AsyncParsableCommand {
@@ -16,6 +22,9 @@ struct Image: AsyncParsableCommand {
                 The first pattern that matches wins. 'host' is this machine's own root file system, read-only below a \
                 writable layer and with its secrets hidden. Entries are added in images.json of the data folder; the node \
                 agents read it when they start.
+
+                EXAMPLES
+                  outrigger image list --output table
                 """
         )
         @OptionGroup var instance: InstanceOptions

@@ -3,11 +3,14 @@ internal import ControlPlane
 internal import ControlPlaneAPI
 internal import Extension
 internal import Foundation
+internal import KubeClient
 internal import KubeControllers
 internal import KubeCore
 internal import KubeServer
 internal import Logging
+internal import MLTypes
 internal import NodeAgent
+internal import Packaging
 internal import Scheduling
 internal import ServiceLifecycle
 internal import Telemetry
@@ -69,6 +72,15 @@ struct ServerDaemon: AsyncParsableCommand {
             logger: Logger(label: "control-plane")
         )
         let profile = try clusterProfile(layout, record)
+        let supervisor = AgentSupervisor(
+            controlPlane: controlPlane,
+            makeAgent: { Self.agent($0, profile) },
+            logger: logger
+        )
+        let client = try HTTPResourceAPI(
+            configuration: try KubeConfig(yaml: try String(contentsOfFile: layout.kubeconfig, encoding: .utf8)),
+            logger: Logger(label: "extension-agent")
+        )
         let agents = ["connectedClusters", "managedClusters"].map { type in
             ExtensionAgent(
                 link: controlPlane.link(
@@ -78,6 +90,8 @@ struct ServerDaemon: AsyncParsableCommand {
                 ),
                 api: api,
                 profile: profile,
+                podLogs: { try await client.logText($0, $1, $2, $3, $4) },
+                serverVersion: { try await client.serverVersion().gitVersion },
                 logger: Logger(label: "extension-agent")
             )
         }
@@ -87,12 +101,40 @@ struct ServerDaemon: AsyncParsableCommand {
         services.append(network)
         services.append(controlPlane)
         services += agents
+        services.append(supervisor)
         let group = ServiceGroup(
             services: services,
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
         )
-        try await group.run()
+        do {
+            try await group.run()
+        } catch {
+            try? await client.shutdown()
+            throw error
+        }
+        try await client.shutdown()
+    }
+
+    /// The agent of a cluster that was registered with a kubeconfig.
+    private static func agent(_ cluster: ManagedCluster, _ embedded: ClusterProfile) -> ExtensionAgent {
+        var profile = embedded
+        profile.controlPlaneURL = cluster.controlPlaneURL
+        profile.environmentCache = .emptyDir
+        var podLogs: PodLogReading?
+        var serverVersion: ClusterFactsReading?
+        if let client = cluster.api as? HTTPResourceAPI {
+            podLogs = { try await client.logText($0, $1, $2, $3, $4) }
+            serverVersion = { try await client.serverVersion().gitVersion }
+        }
+        return ExtensionAgent(
+            link: cluster.link,
+            api: cluster.api,
+            profile: profile,
+            podLogs: podLogs,
+            serverVersion: serverVersion,
+            logger: Logger(label: "extension-agent")
+        )
     }
 
     private func kubernetesConfiguration(
@@ -131,15 +173,13 @@ struct ServerDaemon: AsyncParsableCommand {
         )
         return ControlPlaneConfiguration(
             dataDirectory: layout.root,
-            listen: [
-                .init(host: "127.0.0.1", port: record.port),
-                .init(host: "\(record.network.gateway)", port: record.port),
-            ],
+            listen: record.listenHosts.map { .init(host: $0, port: record.port) },
             certificateChainPEM: pair.certificatePEM,
             privateKeyPEM: pair.keyPEM,
             caPEM: try String(contentsOfFile: layout.certificateAuthority, encoding: .utf8),
             publicURL: record.publicURL,
             podURL: record.podURL,
+            remoteURL: record.remoteURL,
             connection: connection,
             signingKeyPEM: try String(contentsOfFile: layout.pki + "/tokens.key", encoding: .utf8),
             version: Product.version,
@@ -147,17 +187,27 @@ struct ServerDaemon: AsyncParsableCommand {
                 ClusterTarget(
                     name: InstanceRecord.clusterName,
                     resourceGroup: InstanceRecord.resourceGroup,
-                    api: api
+                    access: .api(api, gateway: .direct)
                 )
             ],
-            validateExtension: Self.problems
+            validateExtension: Self.problems,
+            openCluster: ClusterOpening.open,
+            requiredRights: ClusterOpening.rights,
+            bundle: { component, version in
+                try BundleStore(folder: layout.bundles).objects(component, version)
+            },
+            versions: { ProductVersions.installed(layout) }
         )
     }
 
     /// What is wrong with an extension's settings, before anything is stored.
     private static func problems(_ wanted: DesiredExtension) -> [ErrorDetail] {
         do {
-            _ = try ExtensionSettings.make(settings: wanted.settings, protectedSettings: wanted.protectedSettings)
+            _ = try ExtensionSettings.make(
+                settings: wanted.settings,
+                protectedSettings: wanted.protectedSettings,
+                allowsUnknown: wanted.allowsUnknownSettings
+            )
             return []
         } catch {
             return error.problems.map(\.detail)
@@ -168,7 +218,7 @@ struct ServerDaemon: AsyncParsableCommand {
         ClusterProfile(
             image: Product.image,
             version: Product.version,
-            environmentCachePath: layout.environments,
+            environmentCache: .hostPath(layout.environments),
             controlPlaneURL: record.podURL,
             controlPlaneCA: try String(contentsOfFile: layout.certificateAuthority, encoding: .utf8),
             extraCRDs: VolcanoCRDs.all

@@ -8,6 +8,7 @@ struct Up: AsyncParsableCommand {
             EXAMPLES
               outrigger up --detach
               outrigger up --data-dir /srv/outrigger --nodes 3 --port 9443
+              outrigger up --detach --listen 0.0.0.0 --advertise outrigger.example.com
 
             Prints 'ready' when the API answers. Without --detach it stays until interrupted and then stops the daemons; \
             pods and data stay until 'outrigger down'.
@@ -22,7 +23,26 @@ struct Up: AsyncParsableCommand {
 
     @Option(help: "Port of the control plane; the Kubernetes API gets the next one (default: 7443).") var port: Int?
 
+    @Option(
+        parsing: .upToNextOption,
+        help:
+            "IPv4 addresses on which the control plane listens besides loopback, for clusters elsewhere; 0.0.0.0 is all."
+    )
+    var listen: [String] = []
+
+    @Option(help: "HOST or HOST:PORT under which other machines reach the control plane (default: the first --listen).")
+    var advertise: String?
+
     func validate() throws {
+        for address in listen where InstanceAddress.isIPv4(address) == false {
+            throw ValidationError("--listen \(address) is no IPv4 address")
+        }
+        if let advertise, advertise.wholeMatch(of: /[A-Za-z0-9.-]+(:[0-9]{1,5})?/) == nil {
+            throw ValidationError("--advertise \(advertise) is neither HOST nor HOST:PORT")
+        }
+        if listen.contains("0.0.0.0"), advertise == nil {
+            throw ValidationError("--listen 0.0.0.0 needs --advertise HOST, as the certificate must name it")
+        }
         if let nodes, !(1...50).contains(nodes) { throw ValidationError("--nodes must be 1 to 50") }
         if let port, !(1...65534).contains(port) { throw ValidationError("--port must be 1 to 65534") }
     }
@@ -41,15 +61,39 @@ struct Up: AsyncParsableCommand {
                 exitStatus: 2
             )
         }
-        let record = try setup.prepare(port: port, nodes: nodes)
+        try refuseMovingWhileRunning(layout, daemons)
+        let record = try setup.prepare(port: port, nodes: nodes, listen: listen, advertise: advertise)
         try await daemons.start(record)
         print("ready")
         print("control plane   \(record.publicURL)")
         print("Kubernetes API  \(record.kubernetesURL)")
+        if record.remoteURL != record.publicURL { print("from elsewhere  \(record.remoteURL)") }
         print("kubeconfig      export KUBECONFIG=\(layout.kubeconfig)")
         fflush(nil)
         lock.release()
         if !detach { try await daemons.runUntilInterrupted(record) }
+    }
+}
+
+extension Up {
+    /// Addresses are bound when the server starts.
+    private func refuseMovingWhileRunning(_ layout: InstanceLayout, _ daemons: Daemons) throws {
+        guard let record = try InstanceRecord.load(layout), daemons.isAnyRunning(record) else { return }
+        let moves =
+            (!listen.isEmpty && listen != record.listen ?? []) || (advertise != nil && advertise != record.advertise)
+        guard moves else { return }
+        throw CommandError(
+            "the instance in \(layout.root) runs and listens elsewhere already",
+            remedy: "run 'outrigger down --keep-data' first",
+            exitStatus: 2
+        )
+    }
+}
+
+enum InstanceAddress {
+    static func isIPv4(_ text: String) -> Bool {
+        var address = in_addr()
+        return inet_pton(AF_INET, text, &address) == 1
     }
 }
 

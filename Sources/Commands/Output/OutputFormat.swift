@@ -63,6 +63,11 @@ extension OutputFormat {
         return try Yams.serialize(node: node(value))
     }
 
+    /// The table without columns in which no row has anything.
+    static func denseTable(_ rows: [JSON], columns: [Column]) -> String {
+        table(rows, columns: columns.filter { column in rows.contains { !column.text($0).isEmpty } })
+    }
+
     /// Columns as wide as their widest cell, two spaces apart.
     static func table(_ rows: [JSON], columns: [Column]) -> String {
         let cells = [columns.map(\.title)] + rows.map { row in columns.map { $0.text(row) } }
