@@ -195,7 +195,7 @@ let targets: [Target] = [
         ]
     ),
     tests("ControlPlaneClient", ["KubeCore", "ControlPlaneAPI"]),
-    tests("Commands", ["KubeCore", "KubeClient", "Extension", "ControlPlane"]),
+    tests("Commands", ["KubeCore", "KubeClient", "Extension", "ControlPlane", "Packaging"]),
     tests(
         "Extension",
         [

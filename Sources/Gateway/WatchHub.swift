@@ -59,10 +59,13 @@ final class WatchHub: Sendable {
         }
     }
 
-    /// Sends a heartbeat to every stream that has room for it.
+    /// Sends a heartbeat to every stream that has room for it, and frees the places of those whose readers are gone.
     func beat() {
-        let streams = state.withLock { Array($0.streams.values) }
-        for stream in streams { stream.yield(.heartbeat) }
+        state.withLock { state in
+            for (id, stream) in state.streams {
+                if case .terminated = stream.yield(.heartbeat) { state.streams[id] = nil }
+            }
+        }
     }
 
     /// Ends all streams, and refuses new ones.

@@ -172,7 +172,7 @@ package enum ExecutionWrapper {
         return folder
     }
 
-    /// The system's CAs and ours in one file, for clients that take only one.
+    /// Public CAs and ours in one file, for clients that take only one.
     private static func makeTrustBundle() throws -> String {
         let path = RuntimePaths.root + "/run/ca-bundle.pem"
         try FileManager.default.createDirectory(
@@ -180,9 +180,9 @@ package enum ExecutionWrapper {
             withIntermediateDirectories: true
         )
         var text = try String(contentsOfFile: RuntimePaths.configuration + "/ca.pem", encoding: .utf8)
-        let system = "/etc/ssl/certs/ca-certificates.crt"
-        if FileManager.default.fileExists(atPath: system) {
-            text += "\n" + (try String(contentsOfFile: system, encoding: .utf8))
+        if let authorities = PublicAuthorities.file {
+            // Some lists have comments in other encodings.
+            text += "\n" + String(decoding: try Data(contentsOf: URL(fileURLWithPath: authorities)), as: UTF8.self)
         }
         try text.write(toFile: path, atomically: true, encoding: .utf8)
         return path

@@ -9,8 +9,11 @@ package enum StorageInitializer {
         let manifest: DeliveryManifest = try JSON(
             parsing: try Data(contentsOf: URL(fileURLWithPath: RuntimePaths.configuration + "/delivery.json"))
         ).decode()
+        // The user's image may run as anybody, and has to write where this user made the folders; nobody else is in the pod.
+        umask(0)
         try makeFolders()
         try ProgramCopy.install()
+        try PublicAuthorities.bring()
         guard !manifest.downloads.isEmpty else { return }
         let client = try BlobClient(
             controlPlaneURL: manifest.controlPlaneURL,

@@ -56,7 +56,10 @@ final class HTTPTransport: Sendable {
         settings.http1_1ConnectionDebugInitializer = { channel in
             // A watch may be silent for minutes: the kernel must find out when the peer is gone.
             channel.setOption(ChannelOptions.socketOption(.so_keepalive), value: 1)
+                // TCP_KEEPIDLE, TCP_KEEPINTVL and TCP_KEEPCNT: known after a minute instead of Linux' twelve.
                 .flatMap { channel.setOption(ChannelOptions.tcpOption(.init(rawValue: 4)), value: 30) }
+                .flatMap { channel.setOption(ChannelOptions.tcpOption(.init(rawValue: 5)), value: 10) }
+                .flatMap { channel.setOption(ChannelOptions.tcpOption(.init(rawValue: 6)), value: 3) }
                 .flatMapError { _ in channel.eventLoop.makeSucceededVoidFuture() }
         }
         client = HTTPClient(

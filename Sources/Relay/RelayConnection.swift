@@ -66,14 +66,24 @@ package final class RelayConnection: Sendable {
         let lease = try await open()
         if let total = limits.total { lease.end.setDeadline(total) }
         let head = Self.head(method, path, headers, body)
-        let answer = try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await Self.send(head, body, to: lease.end) }
-            // An answer before the end of the body, such as a refusal, ends the sending: nobody reads the rest.
-            let part = try await lease.end.next(within: limits.head)
-            group.cancelAll()
-            return part
+        let first: HTTPPart<HTTPResponseHead, ByteBuffer>?
+        switch body {
+        case .empty:
+            lease.end.post(head, body: [])
+            first = try await lease.end.next(within: limits.head)
+        case .bytes(let bytes):
+            lease.end.post(head, body: bytes)
+            first = try await lease.end.next(within: limits.head)
+        case .stream(let stream):
+            first = try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await Self.send(head, stream, to: lease.end) }
+                // An answer before the end of the body, such as a refusal, ends the sending: nobody reads the rest.
+                let part = try await lease.end.next(within: limits.head)
+                group.cancelAll()
+                return part
+            }
         }
-        guard case .head(let answer) = answer else {
+        guard case .head(let answer) = first else {
             throw RelayError(.invalidPeer, "the cluster's answer has no head", remedy: nil)
         }
         return RelayResponse(
@@ -85,15 +95,11 @@ package final class RelayConnection: Sendable {
 
     private static func send(
         _ head: HTTPRequestHead,
-        _ body: RelayBody,
+        _ body: RelayBytes,
         to end: StreamEnd<HTTPResponseHead, HTTPRequestHead>
     ) async throws {
         try await end.write(.head(head))
-        switch body {
-        case .empty: break
-        case .bytes(let bytes): try await end.write(body: bytes)
-        case .stream(let stream): for try await piece in stream { try await end.write(body: piece) }
-        }
+        for try await piece in body { try await end.write(body: piece) }
         try await end.write(.end(nil))
     }
 

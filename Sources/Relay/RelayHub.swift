@@ -155,8 +155,10 @@ package final class RelayHub: Sendable {
 
     private func converse(_ connection: RelayConnection) async {
         do {
-            let grant = try await hello(connection)
+            let (grant, token) = try await hello(connection)
             add(connection, grant.cluster)
+            // A cluster that was deleted or registered anew meanwhile had nothing to disconnect yet.
+            guard await authorize(token)?.cluster == grant.cluster else { throw Self.badToken(status: 200) }
             try await accept(connection, grant.cluster)
             logger.info(
                 "relay connected",
@@ -182,7 +184,7 @@ package final class RelayHub: Sendable {
         while case .ask(let pause) = TokenRenewal.step(remaining: ContinuousClock.now.duration(to: end)) {
             do { try await Task.sleep(for: pause) } catch { return }
             do {
-                let fresh = try await hello(connection)
+                let (fresh, _) = try await hello(connection)
                 guard fresh.cluster == grant.cluster else {
                     return refuse(connection, "the new token is for cluster '\(fresh.cluster)'")
                 }
@@ -204,7 +206,7 @@ package final class RelayHub: Sendable {
         connection.link.goodbye(reason: reason, isFinal: true)
     }
 
-    private func hello(_ connection: RelayConnection) async throws -> RelayGrant {
+    private func hello(_ connection: RelayConnection) async throws -> (grant: RelayGrant, token: String) {
         connection.reserve()
         let answer = try await connection.exchange(
             "GET",
@@ -215,17 +217,23 @@ package final class RelayHub: Sendable {
         )
         _ = try await answer.collect(upTo: 64 << 10)
         let prefix = "Bearer "
-        guard answer.status == 200, let field = answer.header("authorization"), field.hasPrefix(prefix),
-            let grant = await authorize(String(field.dropFirst(prefix.count))), grant.lifetime > .zero
-        else {
-            throw RelayError(
-                .refused,
-                "the relay's token is missing, wrong or over (its hello answered \(answer.status))",
-                remedy:
-                    "see whether the extension agent of the cluster runs; it writes Secret relay-token of namespace azureml"
-            )
+        guard answer.status == 200, let field = answer.header("authorization"), field.hasPrefix(prefix) else {
+            throw Self.badToken(status: answer.status)
         }
-        return grant
+        let token = String(field.dropFirst(prefix.count))
+        guard let grant = await authorize(token), grant.lifetime > .zero else {
+            throw Self.badToken(status: answer.status)
+        }
+        return (grant, token)
+    }
+
+    private static func badToken(status: Int) -> RelayError {
+        RelayError(
+            .refused,
+            "the relay's token is missing, wrong or over (its hello answered \(status))",
+            remedy:
+                "see whether the extension agent of the cluster runs; it writes Secret relay-token of namespace azureml"
+        )
     }
 
     private func accept(_ connection: RelayConnection, _ cluster: String) async throws {

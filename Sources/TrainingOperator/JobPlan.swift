@@ -69,8 +69,11 @@ package struct JobPlan: Sendable {
     }
 
     private static func labels(job: KubeObject, spec: AmlJobSpec) -> [String: String] {
+        // Names may be longer than a label's value may be; the job's own labels hold them in a form that fits.
         [
-            MLLabels.runID: spec.jobId, MLLabels.compute: spec.compute, MLLabels.workspace: spec.workspace.name,
+            MLLabels.runID: job.labels[MLLabels.runID] ?? spec.jobId,
+            MLLabels.compute: job.labels[MLLabels.compute] ?? spec.compute,
+            MLLabels.workspace: job.labels[MLLabels.workspace] ?? spec.workspace.name,
             MLLabels.managedBy: "outrigger",
         ]
     }
@@ -105,7 +108,13 @@ package struct JobPlan: Sendable {
         let count = instanceCount(spec)
         let template: JSON = [
             "metadata": ["labels": JSON(labels)],
-            "spec": podSpec(spec: spec, delivery: delivery, instanceType: instanceType, placement: placement),
+            "spec": podSpec(
+                spec: spec,
+                tolerations: tolerations(job, spec) + placement.tolerations,
+                delivery: delivery,
+                instanceType: instanceType,
+                placement: placement
+            ),
         ]
         let task: JSON = ["name": "worker", "replicas": JSON(count), "template": template]
         let policies: JSON = [
@@ -131,6 +140,7 @@ package struct JobPlan: Sendable {
 
     private static func podSpec(
         spec: AmlJobSpec,
+        tolerations: [JSON],
         delivery: DeliveryPlan,
         instanceType: InstanceTypeSpec,
         placement: WorkloadPlacement
@@ -157,7 +167,7 @@ package struct JobPlan: Sendable {
             "restartPolicy": "Never", "automountServiceAccountToken": false, "enableServiceLinks": false,
             "terminationGracePeriodSeconds": 60, "initContainers": .array(delivery.initContainers),
             "containers": [container], "volumes": .array(delivery.volumes + [shm]),
-            "tolerations": .array(tolerations(spec) + placement.tolerations),
+            "tolerations": .array(tolerations),
         ]
         // Two labels of one name exclude each other; the instance type is the closer wish.
         let selector = placement.nodeSelector.merging(instanceType.nodeSelector ?? [:]) { $1 }
@@ -170,11 +180,12 @@ package struct JobPlan: Sendable {
     /// Taints that the reference system lets workloads pass.
     ///
     /// Source: reference-kubernetes.
-    private static func tolerations(_ spec: AmlJobSpec) -> [JSON] {
+    private static func tolerations(_ job: KubeObject, _ spec: AmlJobSpec) -> [JSON] {
         let pairs = [
             ("ml.azure.com/amlarc", "true"), ("ml.azure.com/amlarc-workload", "true"),
-            ("ml.azure.com/resource-group", spec.workspace.resourceGroup),
-            ("ml.azure.com/workspace", spec.workspace.name), ("ml.azure.com/compute", spec.compute),
+            (MLLabels.resourceGroup, job.labels[MLLabels.resourceGroup] ?? spec.workspace.resourceGroup),
+            (MLLabels.workspace, job.labels[MLLabels.workspace] ?? spec.workspace.name),
+            (MLLabels.compute, job.labels[MLLabels.compute] ?? spec.compute),
         ]
         return pairs.map { key, value in
             ["key": .string(key), "operator": "Equal", "value": .string(value)]

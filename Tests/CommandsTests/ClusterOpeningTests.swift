@@ -43,4 +43,12 @@ internal import Testing
         #expect(throws: (any Error).self) { try ClusterOpening.open("just text") }
         #expect(throws: (any Error).self) { try ClusterOpening.open("a: [") }
     }
+
+    @Test(arguments: ["server: http://127.0.0.1:1", "server: https://127.0.0.1:1, insecure-skip-tls-verify: true"])
+    func `A server that proves nothing is refused`(_ cluster: String) {
+        let error = #expect(throws: KubeConfigError.self) {
+            try ClusterOpening.open(Self.kubeconfig(user: "token: a", cluster: cluster))
+        }
+        #expect(error?.message.contains("verified certificate") == true)
+    }
 }

@@ -43,6 +43,16 @@ import Testing
                 wantText: "good for 3600 s"
             ),
             Assertion(
+                what: "of all time",
+                make: { key, id, _ in try key.assertion(cluster: id, now: -1, lifetime: Int.max) },
+                wantText: "no time in seconds"
+            ),
+            Assertion(
+                what: "at the end of all numbers",
+                make: { key, id, _ in try key.assertion(cluster: id, now: Int.max - 100, lifetime: 100) },
+                wantText: "no time in seconds"
+            ),
+            Assertion(
                 what: "another audience",
                 make: { key, id, now in try key.assertion(cluster: id, audience: "x", now: now) },
                 wantText: "aud is 'x'"

@@ -74,6 +74,10 @@ final class ExtensionBench: Sendable {
     var cluster: String { instance.clusterID }
     var id: String { ExtensionService.id(cluster: cluster, name: "ext") }
 
+    func question(_ operation: String? = nil, body: JSON = .object([:])) -> ExtensionQuestion {
+        ExtensionQuestion(cluster: cluster, type: "connectedClusters", name: "ext", operation: operation, body: body)
+    }
+
     func advance(_ seconds: Double) { clock.withLock { $0 += seconds } }
 
     func link(_ cluster: String = "local", type: String = "connectedClusters") -> StoredExtensionLink {

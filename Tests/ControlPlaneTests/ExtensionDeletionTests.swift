@@ -130,14 +130,7 @@ import Testing
         let bench = try await ExtensionBench()
         defer { bench.remove() }
         let created = try await bench.put()
-        let question = try await bench.service.inquire(
-            .diagnose,
-            cluster: bench.cluster,
-            type: "connectedClusters",
-            name: "ext",
-            body: .object([:]),
-            flags: ExtensionFlags()
-        )
+        let question = try await bench.service.inquire(.diagnose, bench.question())
         let cluster = bench.cluster
         try await bench.core.store.write { t in try ExtensionService.clusterGone(t, cluster: cluster) }
         #expect(try await bench.record() == nil)

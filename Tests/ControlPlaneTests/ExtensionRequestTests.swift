@@ -16,25 +16,11 @@ import Testing
         _ operation: String? = nil,
         body: JSON = put
     ) async throws -> String {
-        try await bench.service.check(
-            cluster: bench.cluster,
-            type: "connectedClusters",
-            name: "ext",
-            operation: operation,
-            body: body,
-            flags: ExtensionFlags()
-        )
+        try await bench.service.check(bench.question(operation, body: body))
     }
 
     private static func preview(_ bench: ExtensionBench, _ operation: String?, body: JSON) async throws -> String {
-        try await bench.service.preview(
-            cluster: bench.cluster,
-            type: "connectedClusters",
-            name: "ext",
-            operation: operation,
-            body: body,
-            flags: ExtensionFlags()
-        )
+        try await bench.service.preview(bench.question(operation, body: body))
     }
 
     @Test("A question reaches the agent and ends with its answer, and nothing of it is stored")

@@ -2,10 +2,13 @@ import Foundation
 import KubeCore
 import Synchronization
 
+import protocol TestSupport.ForwardingAPI
+import struct TestSupport.RefusingAPI
+
 @testable import ControlPlane
 
 /// A cluster behind a kubeconfig, with the gateway behind its service proxy; faults are set by the test.
-final class FakeCluster: ClusterAPI {
+final class FakeCluster: ClusterAPI, ForwardingAPI {
     struct Fault: Error, CustomStringConvertible {
         var description: String
     }
@@ -29,6 +32,7 @@ final class FakeCluster: ClusterAPI {
         var endedWatches = 0
     }
 
+    let base: any ResourceAPI = RefusingAPI()
     let state = Mutex(State())
 
     func set(_ change: (inout State) -> Void) { state.withLock { change(&$0) } }
@@ -128,38 +132,4 @@ final class FakeCluster: ClusterAPI {
             continuation.finish()
         }
     }
-
-    private var refusal: APIError { APIError.badRequest("not offered by this test") }
-
-    func watch(_ type: ResourceType, namespace: String?, options: WatchOptions) async throws -> WatchStream {
-        throw refusal
-    }
-    func update(
-        _ type: ResourceType,
-        namespace: String?,
-        name: String,
-        subresource: String?,
-        object: KubeObject,
-        options: WriteOptions
-    ) async throws -> KubeObject { throw refusal }
-    func patch(
-        _ type: ResourceType,
-        namespace: String?,
-        name: String,
-        subresource: String?,
-        patch: Patch,
-        options: WriteOptions
-    ) async throws -> KubeObject { throw refusal }
-    func delete(
-        _ type: ResourceType,
-        namespace: String?,
-        name: String,
-        options: DeleteOptions
-    ) async throws -> KubeObject? { throw refusal }
-    func deleteCollection(
-        _ type: ResourceType,
-        namespace: String?,
-        selection: ListOptions,
-        options: DeleteOptions
-    ) async throws { throw refusal }
 }

@@ -9,6 +9,9 @@ import SwiftASN1
 import Synchronization
 import X509
 
+import protocol TestSupport.ForwardingAPI
+import struct TestSupport.RefusingAPI
+
 @testable import ControlPlane
 
 /// A CA and a server certificate that live as long as one test.
@@ -62,7 +65,8 @@ struct TestPKI: Sendable {
 }
 
 /// The few objects of a cluster that the control plane reads itself.
-struct FixedResourceAPI: ResourceAPI {
+struct FixedResourceAPI: ForwardingAPI {
+    let base: any ResourceAPI = RefusingAPI()
     /// By `plural/name`.
     var objects: [String: JSON]
 
@@ -76,49 +80,6 @@ struct FixedResourceAPI: ResourceAPI {
             resourceVersion: "1"
         )
     }
-    func watch(_ type: ResourceType, namespace: String?, options: WatchOptions) async throws -> WatchStream {
-        throw refusal
-    }
-    func create(
-        _ type: ResourceType,
-        namespace: String?,
-        name: String?,
-        subresource: String?,
-        object: KubeObject,
-        options: WriteOptions
-    ) async throws -> KubeObject { throw refusal }
-    func update(
-        _ type: ResourceType,
-        namespace: String?,
-        name: String,
-        subresource: String?,
-        object: KubeObject,
-        options: WriteOptions
-    ) async throws -> KubeObject { throw refusal }
-    func patch(
-        _ type: ResourceType,
-        namespace: String?,
-        name: String,
-        subresource: String?,
-        patch: Patch,
-        options: WriteOptions
-    ) async throws -> KubeObject { throw refusal }
-    func delete(
-        _ type: ResourceType,
-        namespace: String?,
-        name: String,
-        options: DeleteOptions
-    ) async throws -> KubeObject? {
-        throw refusal
-    }
-    func deleteCollection(
-        _ type: ResourceType,
-        namespace: String?,
-        selection: ListOptions,
-        options: DeleteOptions
-    ) async throws { throw refusal }
-
-    private var refusal: APIError { APIError.badRequest("not offered by this test") }
 }
 
 /// One instance's data folder, which outlives the control planes started on it.

@@ -71,6 +71,31 @@ import Testing
         #expect(a > b && b >= before)
         try store.close()
     }
+
+    @Test func `Who ends work late does not take later work of the same key along`() async throws {
+        let folder = NSTemporaryDirectory() + "outbox-" + UUID().uuidString
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let store = try ControlPlaneStore(path: folder + "/controlplane.db")
+        let left = try await store.write { t in
+            func enqueue() throws -> [OutboxItem] {
+                try t.enqueue("a", cluster: "c", resource: "amljobs", namespace: "ns", name: "a")
+                return try t.outbox(cluster: "c")
+            }
+            // Two that push at once, as while a cluster is registered anew, read the same row.
+            let early = try enqueue()
+            for item in early { try t.finish(item) }
+            let late = try enqueue()
+            for item in early {
+                try t.fail(item, "late")
+                try t.finish(item)
+            }
+            #expect(early.map(\.version) == late.map(\.version))
+            return try t.outbox(cluster: "c").map { $0.error ?? "" }
+        }
+        #expect(left == [""])
+        try store.close()
+    }
 }
 
 private final class RecordingProxy: ServiceProxying {

@@ -5,6 +5,8 @@ import KubeCore
 import Synchronization
 import Testing
 
+import class TestSupport.TestProxy
+
 @testable import ControlPlane
 @testable import ControlPlaneClient
 
@@ -104,9 +106,10 @@ import Testing
         try await instance.run { _, client in
             let (id, key) = (instance.connectedID("edge"), ClusterAgentKey())
             _ = try await client.put(id, TestInstance.connected(key))
-            let proxy = try await CutProxy.start(to: instance.port)
+            let proxy = try await TestProxy(to: instance.port)
+            let url = "https://127.0.0.1:\(proxy.port)"
             let notices = Notices()
-            try await instance.withLink(id, key, url: proxy.url, notice: { notices.take($0) }) { link in
+            try await instance.withLink(id, key, url: url, notice: { notices.take($0) }) { link in
                 let works = await link.work()
                 #expect(try await Self.next(works) == AgentWork())
                 for round in 1...3 {
@@ -131,7 +134,7 @@ import Testing
                     try await link.heartbeat(TestInstance.heartbeat)
                 }
             }
-            try await proxy.stop()
+            await proxy.stop()
         }
     }
 
@@ -142,27 +145,27 @@ import Testing
         try await instance.run { _, client in
             let (id, key) = (instance.connectedID("edge"), ClusterAgentKey())
             _ = try await client.put(id, TestInstance.connected(key))
-            let proxy = try await CutProxy.start(to: instance.port)
+            let proxy = try await TestProxy(to: instance.port)
             let notices = Notices()
             try await instance.withLink(
                 id,
                 key,
-                url: proxy.url,
+                url: "https://127.0.0.1:\(proxy.port)",
                 silence: .milliseconds(500),
                 notice: { notices.take($0) }
             ) { link in
                 let works = await link.work()
                 #expect(try await Self.next(works) == AgentWork())
-                proxy.freeze()
+                proxy.silence()
                 let before = notices.connected
                 try await instance.install(client, on: id)
                 // The connections stay open; only the silence tells.
-                try await eventually { proxy.accepted > before + 1 }
-                proxy.thaw()
+                try await eventually { proxy.connections > before + 1 }
+                proxy.hear()
                 _ = try await Self.next(works) { !$0.extensions.isEmpty }
                 #expect(notices.connected > before)
             }
-            try await proxy.stop()
+            await proxy.stop()
         }
     }
 

@@ -172,8 +172,8 @@ extension EndToEnd {
                 try await instance.up()
                 try await instance.outrigger(
                     Self.create + [
-                        "--no-wait", "--config", "scoringFe.resources.limits.memory=6Mi",
-                        "scoringFe.resources.requests.memory=6Mi",
+                        "--no-wait", "--config", "scoringFe.resources.limits.memory=1Mi",
+                        "scoringFe.resources.requests.memory=1Mi",
                     ]
                 )
                 let entry = try await Poll.until("the router's trouble", limit: .seconds(60)) {

@@ -44,6 +44,7 @@ extension EndToEnd {
                 try await pair.home.outrigger(
                     ["k8s-extension", "delete", "--name", "amlext", "--yes"] + pair.cluster("connectedClusters")
                 )
+                try await pair.home.outrigger("ml", "compute", "detach", "--name", "edge", "--yes")
                 try await pair.home.outrigger(
                     "connectedk8s",
                     "delete",

@@ -287,8 +287,8 @@ extension APIError {
 }
 
 /// Answers access reviews as a server with users does.
-final class ReviewingAPI: ResourceAPI {
-    private let base: any ResourceAPI
+final class ReviewingAPI: ForwardingAPI {
+    let base: any ResourceAPI
     private let user: String
     private let allows: @Sendable (Permission) -> Bool
 
@@ -333,65 +333,5 @@ final class ReviewingAPI: ResourceAPI {
                 options: options
             )
         }
-    }
-
-    func get(_ type: ResourceType, namespace: String?, name: String, subresource: String?) async throws -> KubeObject {
-        try await base.get(type, namespace: namespace, name: name, subresource: subresource)
-    }
-    func list(_ type: ResourceType, namespace: String?, options: ListOptions) async throws -> KubeList {
-        try await base.list(type, namespace: namespace, options: options)
-    }
-    func watch(_ type: ResourceType, namespace: String?, options: WatchOptions) async throws -> WatchStream {
-        try await base.watch(type, namespace: namespace, options: options)
-    }
-    func update(
-        _ type: ResourceType,
-        namespace: String?,
-        name: String,
-        subresource: String?,
-        object: KubeObject,
-        options: WriteOptions
-    ) async throws -> KubeObject {
-        try await base.update(
-            type,
-            namespace: namespace,
-            name: name,
-            subresource: subresource,
-            object: object,
-            options: options
-        )
-    }
-    func patch(
-        _ type: ResourceType,
-        namespace: String?,
-        name: String,
-        subresource: String?,
-        patch: Patch,
-        options: WriteOptions
-    ) async throws -> KubeObject {
-        try await base.patch(
-            type,
-            namespace: namespace,
-            name: name,
-            subresource: subresource,
-            patch: patch,
-            options: options
-        )
-    }
-    func delete(
-        _ type: ResourceType,
-        namespace: String?,
-        name: String,
-        options: DeleteOptions
-    ) async throws -> KubeObject? {
-        try await base.delete(type, namespace: namespace, name: name, options: options)
-    }
-    func deleteCollection(
-        _ type: ResourceType,
-        namespace: String?,
-        selection: ListOptions,
-        options: DeleteOptions
-    ) async throws {
-        try await base.deleteCollection(type, namespace: namespace, selection: selection, options: options)
     }
 }

@@ -179,11 +179,11 @@ private struct HubListener {
 }
 
 /// Notes the command of every object that is applied.
-private final class CountingAPI: ResourceAPI {
+private final class CountingAPI: ForwardingAPI {
     let written = Mutex<[Int]>([])
-    private let api: any ResourceAPI
+    let base: any ResourceAPI
 
-    init(_ api: any ResourceAPI) { self.api = api }
+    init(_ base: any ResourceAPI) { self.base = base }
 
     func patch(
         _ type: ResourceType,
@@ -193,7 +193,7 @@ private final class CountingAPI: ResourceAPI {
         patch: Patch,
         options: WriteOptions
     ) async throws -> KubeObject {
-        let object = try await api.patch(
+        let object = try await base.patch(
             type,
             namespace: namespace,
             name: name,
@@ -205,71 +205,5 @@ private final class CountingAPI: ResourceAPI {
             written.withLock { $0.append(command) }
         }
         return object
-    }
-
-    func get(_ type: ResourceType, namespace: String?, name: String, subresource: String?) async throws -> KubeObject {
-        try await api.get(type, namespace: namespace, name: name, subresource: subresource)
-    }
-
-    func list(_ type: ResourceType, namespace: String?, options: ListOptions) async throws -> KubeList {
-        try await api.list(type, namespace: namespace, options: options)
-    }
-
-    func watch(_ type: ResourceType, namespace: String?, options: WatchOptions) async throws -> WatchStream {
-        try await api.watch(type, namespace: namespace, options: options)
-    }
-
-    func create(
-        _ type: ResourceType,
-        namespace: String?,
-        name: String?,
-        subresource: String?,
-        object: KubeObject,
-        options: WriteOptions
-    ) async throws -> KubeObject {
-        try await api.create(
-            type,
-            namespace: namespace,
-            name: name,
-            subresource: subresource,
-            object: object,
-            options: options
-        )
-    }
-
-    func update(
-        _ type: ResourceType,
-        namespace: String?,
-        name: String,
-        subresource: String?,
-        object: KubeObject,
-        options: WriteOptions
-    ) async throws -> KubeObject {
-        try await api.update(
-            type,
-            namespace: namespace,
-            name: name,
-            subresource: subresource,
-            object: object,
-            options: options
-        )
-    }
-
-    func delete(
-        _ type: ResourceType,
-        namespace: String?,
-        name: String,
-        options: DeleteOptions
-    ) async throws -> KubeObject? {
-        try await api.delete(type, namespace: namespace, name: name, options: options)
-    }
-
-    func deleteCollection(
-        _ type: ResourceType,
-        namespace: String?,
-        selection: ListOptions,
-        options: DeleteOptions
-    ) async throws {
-        try await api.deleteCollection(type, namespace: namespace, selection: selection, options: options)
     }
 }

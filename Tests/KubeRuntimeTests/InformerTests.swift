@@ -8,24 +8,12 @@ import Testing
 
 @Suite("Informers", .timeLimit(.minutes(1))) struct InformerTests {
     /// A server whose watches are broken off in turn by 410, by a strange cancellation, and by ending at once.
-    private final class Breaking: ResourceAPI {
-        let inner: any ResourceAPI
-        let watches: Mutex<Int>
-        init(_ inner: any ResourceAPI) {
-            self.inner = inner
-            watches = Mutex(0)
-        }
-        func get(
-            _ type: ResourceType,
-            namespace: String?,
-            name: String,
-            subresource: String?
-        ) async throws -> KubeObject {
-            try await inner.get(type, namespace: namespace, name: name, subresource: subresource)
-        }
-        func list(_ type: ResourceType, namespace: String?, options: ListOptions) async throws -> KubeList {
-            try await inner.list(type, namespace: namespace, options: options)
-        }
+    private final class Breaking: ForwardingAPI {
+        let base: any ResourceAPI
+        let watches = Mutex(0)
+
+        init(_ base: any ResourceAPI) { self.base = base }
+
         func watch(_ type: ResourceType, namespace: String?, options: WatchOptions) async throws -> WatchStream {
             let turn = watches.withLock { count in
                 count += 1
@@ -35,75 +23,8 @@ import Testing
             case 1: throw APIError.expired("too old")
             case 2: throw CancellationError()
             case 3: return WatchStream { nil }
-            default: return try await inner.watch(type, namespace: namespace, options: options)
+            default: return try await base.watch(type, namespace: namespace, options: options)
             }
-        }
-        func create(
-            _ type: ResourceType,
-            namespace: String?,
-            name: String?,
-            subresource: String?,
-            object: KubeObject,
-            options: WriteOptions
-        ) async throws -> KubeObject {
-            try await inner.create(
-                type,
-                namespace: namespace,
-                name: name,
-                subresource: subresource,
-                object: object,
-                options: options
-            )
-        }
-        func update(
-            _ type: ResourceType,
-            namespace: String?,
-            name: String,
-            subresource: String?,
-            object: KubeObject,
-            options: WriteOptions
-        ) async throws -> KubeObject {
-            try await inner.update(
-                type,
-                namespace: namespace,
-                name: name,
-                subresource: subresource,
-                object: object,
-                options: options
-            )
-        }
-        func patch(
-            _ type: ResourceType,
-            namespace: String?,
-            name: String,
-            subresource: String?,
-            patch: Patch,
-            options: WriteOptions
-        ) async throws -> KubeObject {
-            try await inner.patch(
-                type,
-                namespace: namespace,
-                name: name,
-                subresource: subresource,
-                patch: patch,
-                options: options
-            )
-        }
-        func delete(
-            _ type: ResourceType,
-            namespace: String?,
-            name: String,
-            options: DeleteOptions
-        ) async throws -> KubeObject? {
-            try await inner.delete(type, namespace: namespace, name: name, options: options)
-        }
-        func deleteCollection(
-            _ type: ResourceType,
-            namespace: String?,
-            selection: ListOptions,
-            options: DeleteOptions
-        ) async throws {
-            try await inner.deleteCollection(type, namespace: namespace, selection: selection, options: options)
         }
     }
 

@@ -31,6 +31,22 @@ import Testing
         }
     }
 
+    @Test("What is no name of a bundle leads nowhere else")
+    func names() async throws {
+        try await withStore { store, folder in
+            let inner = BundleStore(folder: folder + "/from/demo")
+            let index = try store.objects("demo", "v1.0.0")
+            #expect(index != nil)
+            for name in ["../demo", "..", ".", "", "demo/v1.0.0"] {
+                #expect(try inner.objects(name, "v1.0.0") == nil)
+                #expect(try store.objects("demo", name) == nil)
+                try inner.remove(name, "v1.0.0")
+                try store.remove("demo", name)
+            }
+            #expect(try store.objects("demo", "v1.0.0") == index)
+        }
+    }
+
     private func archive(_ path: String, index: JSON, files: [(String, String)]) throws {
         let tar = try TarWriter(path)
         try tar.add(TarEntry(name: "index.json"), content: index.bytes)

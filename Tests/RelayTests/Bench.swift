@@ -110,6 +110,8 @@ final class TestUpstream: RelayUpstream {
             var pieces = request.body.makeAsyncIterator()
             _ = try await pieces.next()
             return try await hang()
+        // Answers without reading.
+        case "/v1/refuse": return RelayResponse(status: 409, body: .of(Array("not now".utf8)))
         case "/v1/endless": return RelayResponse(status: 200, body: endless())
         case "/v1/hang": return try await hang()
         case "/v1/fail": throw RelayError(.timeout, "no gateway", remedy: nil)

@@ -129,6 +129,20 @@ import Testing
         }
     }
 
+    @Test func `An answer that comes before the body was read arrives whole`() async throws {
+        try await Bench.run { bench, group in
+            let relay = bench.relay()
+            group.addTask { try await relay.run() }
+            try await eventuallyTrue("connected") { bench.hub.isConnected("rg/c") }
+            for _ in 0..<50 {
+                let body = [UInt8](repeating: 5, count: 60_000)
+                let answer = try await bench.send("/v1/refuse", method: "PUT", body: .bytes(body))
+                #expect(answer.status == 409)
+                #expect(String(decoding: try await answer.collect(upTo: 100), as: UTF8.self) == "not now")
+            }
+        }
+    }
+
     @Test func `More streams than allowed are refused, and places come back`() async throws {
         try await Bench.run(maximumStreams: 2) { bench, group in
             let relay = bench.relay()

@@ -222,6 +222,21 @@ import Testing
         #expect(plan(strict, evictions: [gone]).phase == "Terminating")
     }
 
+    @Test(arguments: [
+        ("Failed", "2024-05-01T10:00:59Z", true), ("Succeeded", "2024-05-01T10:00:30Z", true),
+        ("Failed", "2024-05-01T10:01:04Z", false), ("Failed", nil, false), ("Running", nil, false),
+    ])
+    func `A deleted pod that only its deletion ended was evicted`(phase: String, end: String?, hadEnded: Bool) {
+        var pod = testPod("worker-0", phase: phase)
+        pod["metadata", "deletionTimestamp"] = "2024-05-01T10:01:30Z"
+        pod["metadata", "deletionGracePeriodSeconds"] = 30
+        if let end {
+            let terminated: JSON = ["exitCode": 143, "finishedAt": .string(end)]
+            pod["status", "containerStatuses"] = [["name": "main", "state": ["terminated": terminated]]]
+        }
+        #expect(JobPolicies.hadEnded(pod) == hadEnded)
+    }
+
     @Test func `A timeout delays the action`() {
         let job = testJob(
             tasks: [testTask("worker", 1)],

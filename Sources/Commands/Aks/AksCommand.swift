@@ -1,5 +1,4 @@
 internal import ArgumentParser
-internal import ControlPlaneAPI
 internal import KubeCore
 
 /// Clusters that the control plane reaches directly, by a stored kubeconfig.
@@ -23,32 +22,6 @@ struct Aks: AsyncParsableCommand {
         },
         Column("STATE", "provisioningState"), Column("POWER", "powerState", "code"),
     ]
-
-    static func collection(_ session: ARMSession, resourceGroup: String?) -> String {
-        let group = resourceGroup.map { "/resourceGroups/" + $0 } ?? ""
-        return
-            "/subscriptions/\(session.connection.subscriptionId)\(group)/providers/Microsoft.ContainerService/managedClusters"
-    }
-}
-
-/// One registered cluster.
-struct ManagedClusterOptions: ParsableArguments {
-    @OptionGroup var instance: InstanceOptions
-
-    @Option(name: [.short, .long], help: "Name of the cluster.") var name: String
-
-    @Option(name: [.customShort("g"), .customLong("resource-group")], help: "Resource group of the cluster.")
-    var resourceGroup: String
-
-    /// Runs `body` with a session and the cluster's ARM id.
-    func withSession<T>(_ body: (ARMSession, String) async throws -> T) async throws -> T {
-        try await ARMSession.with(instance.layout, resourceGroup: resourceGroup) { session in
-            try await body(
-                session,
-                session.clusterID(type: ClusterKind.managed.rawValue, resourceGroup: resourceGroup, name: name)
-            )
-        }
-    }
 }
 
 extension Aks {
@@ -60,13 +33,10 @@ extension Aks {
                   outrigger aks show --name prod --resource-group ml
                 """
         )
-        @OptionGroup var cluster: ManagedClusterOptions
+        @OptionGroup var cluster: NamedCluster
         @OptionGroup var output: OutputOptions
 
-        func run() async throws {
-            let resource = try await cluster.withSession { session, id in try await session.get(id) }
-            try output.output.write(ResourceView.flat(resource), columns: Aks.columns)
-        }
+        func run() async throws { try await cluster.show(.managed, output, columns: Aks.columns) }
     }
 
     struct List: AsyncParsableCommand {
@@ -77,18 +47,9 @@ extension Aks {
                   outrigger aks list --resource-group ml --output table
                 """
         )
-        @OptionGroup var instance: InstanceOptions
-        @OptionGroup var output: OutputOptions
+        @OptionGroup var clusters: ClusterList
 
-        @Option(name: [.customShort("g"), .customLong("resource-group")], help: "Only of this group (default: all).")
-        var resourceGroup: String?
-
-        func run() async throws {
-            let items = try await ARMSession.with(instance.layout, resourceGroup: resourceGroup) { session in
-                try await session.list(Aks.collection(session, resourceGroup: resourceGroup))
-            }
-            try output.output.write(.array(items.map(ResourceView.flat)), columns: Aks.columns)
-        }
+        func run() async throws { try await clusters.show(.managed, columns: Aks.columns) }
     }
 
     struct Unregister: AsyncParsableCommand {
@@ -102,28 +63,18 @@ extension Aks {
                 """,
             aliases: ["delete"]
         )
-        @OptionGroup var cluster: ManagedClusterOptions
+        @OptionGroup var cluster: NamedCluster
         @Flag(name: [.short, .long], help: "Do not ask.") var yes = false
         @Flag(help: "Although extensions are on it.") var force = false
         @Flag(help: "Do not wait for the end.") var noWait = false
 
         func run() async throws {
             try Confirmation.ask("Forget cluster \(cluster.name)?", isGiven: yes)
-            try await cluster.withSession { session, id in
+            try await cluster.withSession(.managed) { session, id in
                 guard try await session.find(id) != nil else {
                     return Message.warning("cluster \(cluster.name) is not registered: nothing to forget")
                 }
-                let extensions = try await session.list(id + "/providers/Microsoft.KubernetesConfiguration/extensions")
-                let names = extensions.compactMap { $0["name"]?.stringValue }.joined(separator: ", ")
-                if !names.isEmpty, !force {
-                    throw CommandError(
-                        "cluster \(cluster.name) has extension \(names)",
-                        remedy: "delete it first with 'outrigger k8s-extension delete', or add --force"
-                    )
-                }
-                if !names.isEmpty {
-                    Message.warning("forgetting extension \(names); what it installed stays in the cluster")
-                }
+                try await cluster.refuseExtensions(session, id, isForced: force)
                 try await session.delete(id, query: force ? ["force": "true"] : [:], waits: !noWait)
             }
         }

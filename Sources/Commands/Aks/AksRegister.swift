@@ -16,7 +16,7 @@ extension Aks {
                   outrigger aks register -n prod -g ml --kube-context prod --tags env=prod
                 """
         )
-        @OptionGroup var cluster: ManagedClusterOptions
+        @OptionGroup var cluster: NamedCluster
         @OptionGroup var kube: KubeConfigOptions
         @OptionGroup var output: OutputOptions
         @Option(name: [.short, .long], help: "Location to record (default: local).") var location: String?
@@ -36,7 +36,7 @@ extension Aks {
             let configuration = try StoredKubeConfig.inlined(try kube.load())
             let record = try InstanceRecord.require(cluster.instance.layout)
             let address = try ControlPlaneAddress.choose(url, record, server: configuration.server)
-            let result = try await cluster.withSession { session, id in
+            let result = try await cluster.withSession(.managed) { session, id in
                 try await ClusterAccess.with(configuration) { access in
                     session.progress.say("\(configuration.server) answers: Kubernetes \(access.version.gitVersion)")
                     try await refuseSmallRights(access)

@@ -13,7 +13,7 @@ enum StoredKubeConfig {
                 "the kubeconfig gets its credentials from the program \(plugin.command), which cannot be stored",
                 cause: "the control plane runs elsewhere and without your sign-in",
                 remedy:
-                    "use a service account's token: 'kubectl create token', or for AKS 'az aks get-credentials --admin'",
+                    "use a service account's token: 'kubectl create token NAME --duration 8760h' (an hour without it), or for AKS 'az aks get-credentials --admin'",
                 exitStatus: 2
             )
         case .tokenFile(let path):

@@ -68,6 +68,8 @@ actor GatewayUpstream: RelayUpstream, Service {
         tls.shutdownTimeout = .milliseconds(300)
         var settings = HTTPClient.Configuration(tlsConfiguration: tls)
         settings.httpVersion = .http1Only
+        // The gateway's token goes to the gateway alone.
+        settings.redirectConfiguration = .disallow
         // The gateway beats every ten seconds on what has no end.
         settings.timeout = .init(connect: .seconds(5), read: .seconds(60))
         let made = HTTPClient(configuration: settings)

@@ -46,8 +46,19 @@ enum OperatorSettings {
     }
 
     /// Labels of nodes that the extension's settings keep user workloads to.
+    ///
+    /// The first container of each is this very program, which runs on nodes like this one only.
     static func nodeSelector() throws -> [String: String] {
-        try json(ComponentEnvironment.workloadNodeSelector)?.stringMap ?? [:]
+        let settings = try json(ComponentEnvironment.workloadNodeSelector)?.stringMap ?? [:]
+        return ["kubernetes.io/os": "linux", "kubernetes.io/arch": architecture].merging(settings) { $1 }
+    }
+
+    private static var architecture: String {
+        #if arch(arm64)
+        "arm64"
+        #else
+        "amd64"
+        #endif
     }
 
     /// Taints that the extension's settings let user workloads pass.

@@ -1,5 +1,4 @@
 internal import ArgumentParser
-internal import ControlPlaneAPI
 internal import KubeCore
 
 /// `az connectedk8s`, with its flags: clusters whose agent dials the control plane.
@@ -20,33 +19,6 @@ struct ConnectedK8s: AsyncParsableCommand {
         Column("KUBERNETES", "kubernetesVersion"), Column("NODES", "totalNodeCount"),
         Column("STATUS", "connectivityStatus"), Column("LAST HEARD", "lastConnectivityTime"),
     ]
-
-    /// Address of the connected clusters of a group, or of all.
-    static func collection(_ session: ARMSession, resourceGroup: String?) -> String {
-        let group = resourceGroup.map { "/resourceGroups/" + $0 } ?? ""
-        return "/subscriptions/\(session.connection.subscriptionId)\(group)"
-            + "/providers/Microsoft.Kubernetes/connectedClusters"
-    }
-}
-
-/// One connected cluster.
-struct ConnectedClusterOptions: ParsableArguments {
-    @OptionGroup var instance: InstanceOptions
-
-    @Option(name: [.short, .long], help: "Name of the connected cluster.") var name: String
-
-    @Option(name: [.customShort("g"), .customLong("resource-group")], help: "Resource group of the cluster.")
-    var resourceGroup: String
-
-    /// Runs `body` with a session and the cluster's ARM id.
-    func withSession<T>(_ body: (ARMSession, String) async throws -> T) async throws -> T {
-        try await ARMSession.with(instance.layout, resourceGroup: resourceGroup) { session in
-            try await body(
-                session,
-                session.clusterID(type: ClusterKind.connected.rawValue, resourceGroup: resourceGroup, name: name)
-            )
-        }
-    }
 }
 
 extension ConnectedK8s {
@@ -58,13 +30,10 @@ extension ConnectedK8s {
                   outrigger connectedk8s show --name edge --resource-group ml
                 """
         )
-        @OptionGroup var cluster: ConnectedClusterOptions
+        @OptionGroup var cluster: NamedCluster
         @OptionGroup var output: OutputOptions
 
-        func run() async throws {
-            let resource = try await cluster.withSession { session, id in try await session.get(id) }
-            try output.output.write(ResourceView.flat(resource), columns: ConnectedK8s.columns)
-        }
+        func run() async throws { try await cluster.show(.connected, output, columns: ConnectedK8s.columns) }
     }
 
     struct List: AsyncParsableCommand {
@@ -75,17 +44,8 @@ extension ConnectedK8s {
                   outrigger connectedk8s list --resource-group ml --output table
                 """
         )
-        @OptionGroup var instance: InstanceOptions
-        @OptionGroup var output: OutputOptions
+        @OptionGroup var clusters: ClusterList
 
-        @Option(name: [.customShort("g"), .customLong("resource-group")], help: "Only of this group (default: all).")
-        var resourceGroup: String?
-
-        func run() async throws {
-            let items = try await ARMSession.with(instance.layout, resourceGroup: resourceGroup) { session in
-                try await session.list(ConnectedK8s.collection(session, resourceGroup: resourceGroup))
-            }
-            try output.output.write(.array(items.map(ResourceView.flat)), columns: ConnectedK8s.columns)
-        }
+        func run() async throws { try await clusters.show(.connected, columns: ConnectedK8s.columns) }
     }
 }

@@ -20,7 +20,7 @@ extension ConnectedK8s {
                     --image registry.example.com/outrigger:0.1.0 --tags site=north
                 """
         )
-        @OptionGroup var cluster: ConnectedClusterOptions
+        @OptionGroup var cluster: NamedCluster
         @OptionGroup var kube: KubeConfigOptions
         @OptionGroup var agent: AgentOptions
         @OptionGroup var output: OutputOptions
@@ -49,7 +49,7 @@ extension ConnectedK8s {
             let record = try InstanceRecord.require(cluster.instance.layout)
             let url = try agent.controlPlaneURL(record, server: configuration.server)
             let authority = try agent.authority(cluster.instance.layout)
-            let result = try await cluster.withSession { session, id in
+            let result = try await cluster.withSession(.connected) { session, id in
                 try await ClusterAccess.with(configuration) { access in
                     let identity = AgentManifests.Identity(clusterID: id, url: url, caPEM: authority, privateKeyPEM: "")
                     return try await connect(session, access, identity, tags)

@@ -16,7 +16,7 @@ extension ConnectedK8s {
                   outrigger connectedk8s delete --name edge --resource-group ml --force --yes   # the cluster is no more
                 """
         )
-        @OptionGroup var cluster: ConnectedClusterOptions
+        @OptionGroup var cluster: NamedCluster
         @OptionGroup var kube: KubeConfigOptions
         @Flag(name: [.short, .long], help: "Do not ask.") var yes = false
         @Flag(help: "Although extensions are on it, or the cluster is gone.") var force = false
@@ -24,10 +24,10 @@ extension ConnectedK8s {
 
         func run() async throws {
             try Confirmation.ask("Disconnect cluster \(cluster.name)?", isGiven: yes)
-            try await cluster.withSession { session, id in
+            try await cluster.withSession(.connected) { session, id in
                 let isKnown = try await session.find(id) != nil
                 if isKnown {
-                    try await refuseExtensions(session, id)
+                    try await cluster.refuseExtensions(session, id, isForced: force)
                 } else {
                     Message.warning("cluster \(cluster.name) is not known to the control plane")
                 }
@@ -36,23 +36,6 @@ extension ConnectedK8s {
                 if isKnown { try await session.delete(id, query: force ? ["force": "true"] : [:], waits: !noWait) }
                 if isReached { try await removeAgent(session, id) }
             }
-        }
-
-        private func refuseExtensions(_ session: ARMSession, _ id: String) async throws {
-            let extensions = try await session.list(id + "/providers/Microsoft.KubernetesConfiguration/extensions")
-            let names = extensions.compactMap { $0["name"]?.stringValue }
-            guard !names.isEmpty, !force else {
-                if !names.isEmpty {
-                    Message.warning(
-                        "forgetting extension \(names.joined(separator: ", ")); what it installed stays in the cluster"
-                    )
-                }
-                return
-            }
-            throw CommandError(
-                "cluster \(cluster.name) has extension \(names.joined(separator: ", "))",
-                remedy: "delete it first with 'outrigger k8s-extension delete', or add --force"
-            )
         }
 
         /// Whether the agent can be removed; with --force a cluster that is gone, or another one, is no obstacle.

@@ -18,7 +18,7 @@ extension ConnectedK8s {
                     --url https://outrigger.example.com:7443 --key-file agent.pem > agent.yaml
                 """
         )
-        @OptionGroup var cluster: ConnectedClusterOptions
+        @OptionGroup var cluster: NamedCluster
         @OptionGroup var agent: AgentOptions
         @OptionGroup var view: ViewOptions
         @Option(help: "PEM file with the agent's P-256 private key.", completion: .file()) var keyFile: String?

@@ -41,6 +41,16 @@ enum ClusterOpening {
                 remedy: "write it with 'kubectl config view --minify --flatten --raw'"
             )
         }
+        for element in json["clusters"]?.arrayValue ?? [] {
+            let server = element["cluster"]?["server"]?.stringValue ?? ""
+            let skipsVerification = element["cluster"]?["insecure-skip-tls-verify"]?.boolValue == true
+            guard server.hasPrefix("https://"), !skipsVerification else {
+                throw KubeConfigError(
+                    "cluster '\(element["name"]?.stringValue ?? "")' is reached without a verified certificate (\(server))",
+                    remedy: "use an https:// server with certificate-authority-data: secrets travel on this way"
+                )
+            }
+        }
         let refused: [(list: String, body: String, keys: [String])] = [
             ("clusters", "cluster", ["certificate-authority"]),
             ("users", "user", ["client-certificate", "client-key", "tokenFile", "exec", "auth-provider"]),

@@ -37,7 +37,7 @@ struct Up: AsyncParsableCommand {
         for address in listen where InstanceAddress.isIPv4(address) == false {
             throw ValidationError("--listen \(address) is no IPv4 address")
         }
-        if let advertise, advertise.wholeMatch(of: /[A-Za-z0-9.-]+(:[0-9]{1,5})?/) == nil {
+        if let advertise, !InstanceAddress.isHost(advertise) {
             throw ValidationError("--advertise \(advertise) is neither HOST nor HOST:PORT")
         }
         if listen.contains("0.0.0.0"), advertise == nil {
@@ -91,6 +91,14 @@ extension Up {
 }
 
 enum InstanceAddress {
+    /// A DNS name or an IPv4 address, with a port or without.
+    static func isHost(_ text: String) -> Bool {
+        guard let match = text.wholeMatch(of: /([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)(:[0-9]{1,5})?/) else {
+            return false
+        }
+        return isIPv4(String(match.1)) || match.1.contains(where: \.isLetter)
+    }
+
     static func isIPv4(_ text: String) -> Bool {
         var address = in_addr()
         return inet_pton(AF_INET, text, &address) == 1

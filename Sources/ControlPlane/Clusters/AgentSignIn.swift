@@ -26,6 +26,8 @@ struct AgentSignIn: Sendable {
     static let skew = 60
     /// Assertions remembered for a cluster; more in five minutes are refused.
     static let remembered = 200
+    /// End of the year 9999, in seconds since 1970; times beyond are no times, and sums of them would overflow.
+    static let latest = 253_402_300_799
 
     let core: Core
 
@@ -94,6 +96,9 @@ struct AgentSignIn: Sendable {
         }
         guard (1...128).contains(claims.jti.utf8.count) else {
             throw AgentSignIn.refusal(cluster, "jti has \(claims.jti.utf8.count) characters; 1 to 128 are allowed")
+        }
+        for (name, time) in [("iat", claims.iat), ("exp", claims.exp)] where !(0...AgentSignIn.latest).contains(time) {
+            throw AgentSignIn.refusal(cluster, "\(name) is \(time), which is no time in seconds since 1970")
         }
         let lifetime = claims.exp - claims.iat
         guard lifetime > 0, lifetime <= AgentSignIn.assertionLifetime else {

@@ -29,6 +29,9 @@ final class ClusterDirectory: Sendable {
         var listeners: [UUID: AsyncStream<[Entry]>.Continuation] = [:]
         /// Clients of managed clusters, by registration.
         var clients: [String: any ClusterAPI] = [:]
+        /// Number of the newest reading that was begun, and of the one that the entries come from.
+        var begun = 0
+        var shown = 0
     }
 
     private let configuration: ControlPlaneConfiguration
@@ -68,8 +71,15 @@ final class ClusterDirectory: Sendable {
 
     /// Reads the registered clusters again and tells who listens.
     func reload(_ store: ControlPlaneStore) async throws {
+        let number = state.withLock { state in
+            state.begun += 1
+            return state.begun
+        }
         let documents = try await store.read { t in try t.listAll(.cluster) }
         let surplus = state.withLock { state -> [any ClusterAPI] in
+            // One that began later has been quicker, and knows all that this one does.
+            guard number > state.shown else { return [] }
+            state.shown = number
             let fixed = state.entries.filter(\.isEmbedded)
             var clients: [String: any ClusterAPI] = [:]
             let registered = documents.map { document in entry(document, old: state.clients, clients: &clients) }

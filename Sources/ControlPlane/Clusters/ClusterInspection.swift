@@ -64,7 +64,8 @@ struct ClusterInspection: Sendable {
     private func countNodes() async throws -> Int? {
         do {
             let page = try await api.list(.nodes, namespace: nil, options: ListOptions(limit: 500))
-            return page.items.count + (page.remainingItemCount ?? 0)
+            // The server may say anything.
+            return page.items.count + min(max(0, page.remainingItemCount ?? 0), 1_000_000)
         } catch let error as APIError where error.code == 401 {
             throw ARMError(
                 400,

@@ -12,6 +12,10 @@ struct AgentRoutes {
         var end: Double
     }
 
+    /// Bytes of the bodies that are stored; a cluster that went astray must not fill the database.
+    private static let reportLimit = 4 << 20
+    private static let heartbeatLimit = 64 << 10
+
     let core: Core
 
     func register(_ routes: inout RouteTable) {
@@ -48,7 +52,7 @@ struct AgentRoutes {
         }
         routes.post(path + "/reports", access: .agent) { call in
             let visit = try visit(call, type)
-            let report = try await AgentRoutes.decode(ExtensionReport.self, call)
+            let report = try await AgentRoutes.decode(ExtensionReport.self, call, limit: AgentRoutes.reportLimit)
             let target = visit.entry.target
             guard report.clusterType.lowercased() == type.lowercased(),
                 report.resourceGroup.lowercased() == target.resourceGroup.lowercased(),
@@ -70,7 +74,9 @@ struct AgentRoutes {
         }
         routes.post(path + "/heartbeat", access: .agent) { call in
             let visit = try visit(call, type)
-            try await visit.link.heartbeat(try await AgentRoutes.decode(ClusterHeartbeat.self, call))
+            try await visit.link.heartbeat(
+                try await AgentRoutes.decode(ClusterHeartbeat.self, call, limit: AgentRoutes.heartbeatLimit)
+            )
             return .noContent
         }
         routes.post(path + "/relayToken", access: .agent) { call in
@@ -135,8 +141,12 @@ struct AgentRoutes {
         }
     }
 
-    private static func decode<T: Decodable>(_ type: T.Type, _ call: Call) async throws -> T {
-        let json = try await call.json()
+    private static func decode<T: Decodable>(
+        _ type: T.Type,
+        _ call: Call,
+        limit: Int = Call.bodyLimit
+    ) async throws -> T {
+        let json = try object(try await call.bytes(limit: limit).readableBytesView, call)
         do {
             return try json.decode(type)
         } catch {

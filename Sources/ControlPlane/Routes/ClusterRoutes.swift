@@ -44,7 +44,12 @@ struct ClusterRoutes {
                     for entry in core.clusters.entries where entry.target.clusterTypes.contains(type) {
                         guard call["g"].isEmpty || entry.target.resourceGroup.lowercased() == call["g"].lowercased()
                         else { continue }
-                        items.append(try await answer.resource(entry, type))
+                        do {
+                            items.append(try await answer.resource(entry, type))
+                        } catch let error as ARMError where error.status == 404 {
+                            // Deleted while the list was made.
+                            continue
+                        }
                     }
                     return .list(items)
                 }

@@ -93,42 +93,21 @@ struct ExtensionRoutes {
         for word in ["preview", "check", "components", "diagnose"] {
             routes.post(one + "/" + word) { call in
                 try Self.checkVersion(call)
-                let cluster = try Self.cluster(core, type, call)
-                let body = try await call.json()
-                let flags = Self.flags(call)
-                let wanted = call.query["operation"]
-                let (name, operation): (String, String)
-                name = call["e"]
+                let question = ExtensionQuestion(
+                    cluster: try Self.cluster(core, type, call),
+                    type: type,
+                    name: call["e"],
+                    operation: call.query["operation"],
+                    body: try await call.json(),
+                    flags: Self.flags(call)
+                )
+                let operation: String
                 switch AgentRequest.Kind(rawValue: word) {
-                case .preview:
-                    operation = try await service.preview(
-                        cluster: cluster,
-                        type: type,
-                        name: name,
-                        operation: wanted,
-                        body: body,
-                        flags: flags
-                    )
-                case .check:
-                    operation = try await service.check(
-                        cluster: cluster,
-                        type: type,
-                        name: name,
-                        operation: wanted,
-                        body: body,
-                        flags: flags
-                    )
-                case let kind:
-                    operation = try await service.inquire(
-                        kind ?? .components,
-                        cluster: cluster,
-                        type: type,
-                        name: name,
-                        body: body,
-                        flags: flags
-                    )
+                case .preview: operation = try await service.preview(question)
+                case .check: operation = try await service.check(question)
+                case let kind: operation = try await service.inquire(kind ?? .components, question)
                 }
-                let id = ExtensionService.id(cluster: cluster, name: name)
+                let id = question.id
                 let started: JSON = [
                     "id": .string(Self.operationID(id, operation)), "name": .string(operation),
                     "status": "InProgress", "resourceId": .string(id),

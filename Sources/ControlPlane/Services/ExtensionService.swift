@@ -38,6 +38,10 @@ struct ExtensionService: Sendable {
         return try await core.store.write { t in
             let old = try ExtensionRecord.find(t, id)
             if old == nil { try ExtensionBody.checkName(name) }
+            // A cluster that was deleted since its address was read would leave an extension that nobody removes.
+            if core.clusters.entry(resourceID: cluster)?.isEmbedded != true, try t.find(cluster) == nil {
+                throw ARMError.resourceNotFound("Cluster", ARMName.last(cluster))
+            }
             if old != nil, flags.mustBeNew {
                 throw ARMError(
                     412,

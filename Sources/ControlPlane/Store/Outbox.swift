@@ -81,14 +81,19 @@ extension Transaction {
     }
 
     /// Done, unless the work changed meanwhile.
+    ///
+    /// Versions begin again with each row, so the number of the command is what tells later work of the same key apart.
     func finish(_ item: OutboxItem) throws {
-        try db.execute(sql: "DELETE FROM outbox WHERE key = ? AND version = ?", arguments: [item.key, item.version])
+        try db.execute(
+            sql: "DELETE FROM outbox WHERE key = ? AND version = ? AND sequence = ?",
+            arguments: [item.key, item.version, item.sequence]
+        )
     }
 
     func fail(_ item: OutboxItem, _ error: String) throws {
         try db.execute(
-            sql: "UPDATE outbox SET attempts = attempts + 1, error = ? WHERE key = ? AND version = ?",
-            arguments: [error, item.key, item.version]
+            sql: "UPDATE outbox SET attempts = attempts + 1, error = ? WHERE key = ? AND version = ? AND sequence = ?",
+            arguments: [error, item.key, item.version, item.sequence]
         )
     }
 }

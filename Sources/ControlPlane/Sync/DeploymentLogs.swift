@@ -27,7 +27,7 @@ struct DeploymentLogs: Sendable {
             var text = ""
             for pod in pods.sorted(by: { $0.name < $1.name }) {
                 if pods.count > 1 { text += "==> \(pod.name) <==\n" }
-                text += try await log(gateway, base + "/" + pod.name, container: container, tail: tail)
+                text += try await log(gateway, base + "/" + percentEncoded(pod.name), container: container, tail: tail)
                 if !text.hasSuffix("\n") { text += "\n" }
             }
             return text
@@ -39,7 +39,7 @@ struct DeploymentLogs: Sendable {
     }
 
     private func log(_ gateway: GatewayClient, _ pod: String, container: String, tail: Int?) async throws -> String {
-        let path = pod + "/log?container=\(container)&tailLines=\(max(1, min(tail ?? 5000, 100_000)))"
+        let path = pod + "/log?container=\(percentEncoded(container))&tailLines=\(max(1, min(tail ?? 5000, 100_000)))"
         do {
             let text = try await gateway.text(path)
             // A container that has just been restarted shows nothing yet; what ended it is in the log before.

@@ -59,6 +59,8 @@ actor DirectTransport: GatewayTransport {
         configuration.dnsOverride = [GatewaySecret.host: service.address]
         configuration.timeout = .init(connect: .seconds(5), read: .seconds(30))
         configuration.httpVersion = .http1Only
+        // A gateway answers itself; what it says must not send the control plane elsewhere.
+        configuration.redirectConfiguration = .disallow
         // Another caller may have connected while this one waited for the API.
         if let connection { return connection }
         let made = Connection(

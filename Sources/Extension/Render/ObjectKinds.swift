@@ -7,16 +7,26 @@ struct ObjectKinds {
     /// The built-in kinds, and those that the CustomResourceDefinitions among `objects` define.
     init(_ objects: [KubeObject] = []) {
         for (group, version, plural, kind, isNamespaced) in Self.builtIn {
-            let type = ResourceType(
-                group: group,
-                version: version,
-                plural: plural,
-                kind: kind,
-                isNamespaced: isNamespaced
-            )
-            types[type.apiVersion + "/" + kind] = type
+            add(group, version, plural, kind, isNamespaced)
         }
         for definition in objects where definition.kind == "CustomResourceDefinition" { add(definition) }
+    }
+
+    private mutating func add(
+        _ group: String,
+        _ version: String,
+        _ plural: String,
+        _ kind: String,
+        _ isNamespaced: Bool
+    ) {
+        let type = ResourceType(
+            group: group,
+            version: version,
+            plural: plural,
+            kind: kind,
+            isNamespaced: isNamespaced
+        )
+        types[type.apiVersion + "/" + kind] = type
     }
 
     private mutating func add(_ definition: KubeObject) {
@@ -26,14 +36,7 @@ struct ObjectKinds {
         else { return }
         let isNamespaced = definition["spec", "scope"]?.stringValue == "Namespaced"
         for version in (definition["spec", "versions"]?.arrayValue ?? []).compactMap({ $0["name"]?.stringValue }) {
-            let type = ResourceType(
-                group: group,
-                version: version,
-                plural: plural,
-                kind: kind,
-                isNamespaced: isNamespaced
-            )
-            types[type.apiVersion + "/" + kind] = type
+            add(group, version, plural, kind, isNamespaced)
         }
     }
 

@@ -34,17 +34,19 @@ package struct OnlineDeploymentPlan: Sendable {
             tokenSecret: spec.controlPlane.tokenSecret,
             configMapName: object.name + "-runtime"
         )
+        // Names may be longer than a label's value may be; the object's own labels hold them in a form that fits.
         var labels = [
             MLLabels.endpoint: spec.endpointName, MLLabels.deployment: spec.deploymentName,
-            MLLabels.workspace: spec.workspace.name, MLLabels.managedBy: "outrigger",
+            MLLabels.workspace: object.labels[MLLabels.workspace] ?? spec.workspace.name,
+            MLLabels.managedBy: "outrigger",
         ]
-        if let compute { labels[MLLabels.compute] = compute }
+        if let compute { labels[MLLabels.compute] = object.labels[MLLabels.compute] ?? compute }
         let selector = [MLLabels.endpoint: spec.endpointName, MLLabels.deployment: spec.deploymentName]
         let data = try delivery.configMapData()
         let container = ScoringContainer(spec: spec, delivery: delivery, instanceType: instanceType)
         let podSpec = OnlineDeploymentPlan.podSpec(
             spec,
-            compute: compute,
+            tolerations: OnlineDeploymentPlan.tolerations(object, spec, compute),
             delivery: delivery,
             container: container,
             instanceType: instanceType,
@@ -89,7 +91,7 @@ package struct OnlineDeploymentPlan: Sendable {
 
     private static func podSpec(
         _ spec: OnlineDeploymentSpec,
-        compute: String?,
+        tolerations: [JSON],
         delivery: DeliveryPlan,
         container: ScoringContainer,
         instanceType: InstanceTypeSpec,
@@ -102,7 +104,7 @@ package struct OnlineDeploymentPlan: Sendable {
             "terminationGracePeriodSeconds": JSON(max(30, timeout + 15)),
             "initContainers": .array(delivery.initContainers), "containers": [container.json],
             "volumes": .array(delivery.volumes),
-            "tolerations": .array(tolerations(spec, compute) + configuration.tolerations),
+            "tolerations": .array(tolerations + configuration.tolerations),
         ]
         let selector = configuration.nodeSelector.merging(instanceType.nodeSelector ?? [:]) { $1 }
         if !selector.isEmpty { pod["nodeSelector"] = JSON(selector) }
@@ -113,13 +115,17 @@ package struct OnlineDeploymentPlan: Sendable {
     /// Taints that the reference system lets workloads pass.
     ///
     /// Source: reference-kubernetes.
-    private static func tolerations(_ spec: OnlineDeploymentSpec, _ compute: String?) -> [JSON] {
+    private static func tolerations(
+        _ object: KubeObject,
+        _ spec: OnlineDeploymentSpec,
+        _ compute: String?
+    ) -> [JSON] {
         var pairs = [
             ("ml.azure.com/amlarc", "true"), ("ml.azure.com/amlarc-workload", "true"),
-            ("ml.azure.com/resource-group", spec.workspace.resourceGroup),
-            ("ml.azure.com/workspace", spec.workspace.name),
+            (MLLabels.resourceGroup, object.labels[MLLabels.resourceGroup] ?? spec.workspace.resourceGroup),
+            (MLLabels.workspace, object.labels[MLLabels.workspace] ?? spec.workspace.name),
         ]
-        if let compute { pairs.append(("ml.azure.com/compute", compute)) }
+        if let compute { pairs.append((MLLabels.compute, object.labels[MLLabels.compute] ?? compute)) }
         return pairs.map { ["key": .string($0.0), "operator": "Equal", "value": .string($0.1)] }
     }
 

@@ -80,7 +80,7 @@ package struct DeliveryPlan: Sendable {
         ]
         var containers: [JSON] = [
             [
-                "name": "storage-initializer", "image": .string(cluster.image),
+                "name": "storage-initializer", "image": .string(cluster.image), "imagePullPolicy": "IfNotPresent",
                 "command": ["/usr/local/bin/outrigger", "component", "storage-initializer"],
                 "resources": small, "volumeMounts": .array(baseMounts),
                 "terminationMessagePolicy": "FallbackToLogsOnError",

@@ -15,14 +15,19 @@ package struct BundleIndex: Codable, Sendable, Hashable {
 
     package var bytes: Int { files.reduce(0) { $0 + $1.bytes } }
 
+    /// Whether a text is the name of one file or folder, which leads nowhere else.
+    static func isName(_ text: String) -> Bool {
+        let isPlain = text.utf8.allSatisfy { byte in
+            byte > 0x20 && byte < 0x7F && byte != UInt8(ascii: "/") && byte != UInt8(ascii: "\\")
+        }
+        return isPlain && !text.isEmpty && !text.hasPrefix(".") && text.utf8.count <= 120
+    }
+
     /// The first thing that makes this index unusable or unlike the catalogue's pin; nil when there is none.
     func problem() -> PackagingError? {
         let title = "bundle \(component) \(version)"
         for part in [component, version] + files.map(\.name) {
-            let isName = part.utf8.allSatisfy { byte in
-                byte > 0x20 && byte < 0x7F && byte != UInt8(ascii: "/") && byte != UInt8(ascii: "\\")
-            }
-            guard isName, !part.isEmpty, !part.hasPrefix("."), part.utf8.count <= 120 else {
+            guard Self.isName(part) else {
                 return PackagingError(.badArchive, "\(title): '\(part)' is no name of a file")
             }
         }

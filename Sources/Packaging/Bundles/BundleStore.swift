@@ -26,7 +26,10 @@ package struct BundleStore: Sendable, Hashable {
     }
 
     /// The index of one bundle; nil when it is not stored.
+    ///
+    /// Both may come from outside: what is no name of a file is not stored, whatever lies there.
     package func index(_ component: String, _ version: String) throws -> BundleIndex? {
+        guard BundleIndex.isName(component), BundleIndex.isName(version) else { return nil }
         let path = path(component, version) + "/" + Self.indexName
         guard FileManager.default.fileExists(atPath: path) else { return nil }
         let index: BundleIndex
@@ -65,6 +68,7 @@ package struct BundleStore: Sendable, Hashable {
 
     /// Removes a bundle; nothing happens when it is not there.
     package func remove(_ component: String, _ version: String) throws {
+        guard BundleIndex.isName(component), BundleIndex.isName(version) else { return }
         let path = path(component, version)
         guard FileManager.default.fileExists(atPath: path) else { return }
         try FileManager.default.removeItem(atPath: path)

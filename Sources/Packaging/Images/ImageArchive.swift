@@ -57,7 +57,8 @@ package struct ImageArchive: Sendable {
         let descriptors = [document["config"] ?? .null] + (document["layers"]?.arrayValue ?? [])
         blobs = try descriptors.map { descriptor in
             guard let digest = descriptor["digest"]?.stringValue, let size = descriptor["size"]?.intValue,
-                let member = members[try Self.blobName(digest, path)], member.entry.size == UInt64(size)
+                let member = members[try Self.blobName(digest, path)], size >= 0,
+                member.entry.size == UInt64(size)
             else { throw Self.broken(path, "a blob of its manifest is missing or has another size") }
             return Blob(digest: digest, size: size, offset: member.offset)
         }

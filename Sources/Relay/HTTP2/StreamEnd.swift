@@ -49,6 +49,21 @@ struct StreamEnd<Incoming: Sendable & Equatable, Outgoing: Sendable & Equatable>
         }
     }
 
+    /// Puts a whole message that is in memory on its way, without waiting until the other side takes it.
+    ///
+    /// The answer may come first, and then nothing of it is lost. A failure resets the stream, of which its reader hears.
+    func post(_ head: Outgoing, body bytes: [UInt8]) {
+        channel.eventLoop.execute { [channel] in
+            channel.write(HTTPPart<Outgoing, IOData>.head(head), promise: nil)
+            if !bytes.isEmpty {
+                let body = channel.allocator.buffer(bytes: bytes)
+                channel.write(HTTPPart<Outgoing, IOData>.body(.byteBuffer(body)), promise: nil)
+            }
+            channel.writeAndFlush(HTTPPart<Outgoing, IOData>.end(nil))
+                .whenFailure { _ in channel.close(mode: .all, promise: nil) }
+        }
+    }
+
     func setDeadline(_ limit: Duration) {
         let amount = TimeAmount(limit)
         channel.eventLoop.execute { [parts, channel] in parts.value.setDeadline(amount, on: channel.eventLoop) }

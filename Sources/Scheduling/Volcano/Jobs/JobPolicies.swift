@@ -64,6 +64,17 @@ enum JobPolicies {
         }.max()
     }
 
+    /// Whether a deleted pod was over before anybody asked for its deletion.
+    ///
+    /// A kubelet gives a pod that it stops a final phase too, before it lets go of it; so does the garbage collector with those
+    /// of a lost node, whose containers nobody saw end.
+    static func hadEnded(_ pod: KubeObject) -> Bool {
+        guard PodFacts(pod).isFinished, let end = finished(pod) else { return false }
+        guard let deadline = pod.deletionTimestamp.flatMap({ Timestamp.seconds($0) }) else { return true }
+        let grace = pod["metadata", "deletionGracePeriodSeconds"]?.intValue ?? 0
+        return end < deadline - Double(grace)
+    }
+
     /// The first policy that names an event: those of the task before those of the job.
     static func decision(for event: JobEvent, job: VolcanoJob) -> PolicyDecision? {
         let lists = [event.task.flatMap { job.task($0)?.policies } ?? [], job.policies]

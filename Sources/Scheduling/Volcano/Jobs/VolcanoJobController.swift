@@ -82,7 +82,7 @@ final class VolcanoJobController: Sendable {
         switch event {
         case .deleted:
             if killed.withLock({ $0.remove(pod.uid) != nil }) { return }
-            guard !PodFacts(pod).isFinished else { return }
+            guard !JobPolicies.hadEnded(pod) else { return }
         case .added, .updated: return
         }
         let eviction = JobEvent(
