@@ -285,12 +285,21 @@ extension ExtensionReconciler {
             let reference = ObjectReference(type: type, key: ObjectKey(namespace: namespace, name: ""))
             let items = try await applier.attempt("list", reference) { try await api.list(type, namespace: namespace) }
                 .items
-            let foreign = items.contains {
-                $0.name != "kube-root-ca.crt" && $0["type"]?.stringValue != "kubernetes.io/service-account-token"
-                    && !$0.isTerminating
-            }
-            if foreign { return true }
+            if items.contains(where: Self.isForeign) { return true }
         }
         return false
+    }
+
+    /// What clusters put into every namespace, and what the garbage collector is about to take, belongs to nobody.
+    static func isForeign(_ object: KubeObject) -> Bool {
+        let everywhere = ["kube-root-ca.crt", "openshift-service-ca.crt", "istio-ca-root-cert"]
+        let issued = [
+            "kubernetes.io/service-account-token", "kubernetes.io/dockercfg", "kubernetes.io/dockerconfigjson",
+        ]
+        let isIssued =
+            object["type"]?.stringValue.map(issued.contains) ?? false
+            && object.annotations["kubernetes.io/service-account.name"] != nil
+        let isOwned = !(object["metadata", "ownerReferences"]?.arrayValue ?? []).isEmpty
+        return !object.isTerminating && !everywhere.contains(object.name) && !isIssued && !isOwned
     }
 }
