@@ -274,10 +274,10 @@ final class TestClock: Sendable {
 struct TestProblem: Error { var text: String }
 
 /// Waits until `condition` holds, looking often; gives up after half a minute.
-func eventually(_ condition: @Sendable () async throws -> Bool) async throws {
+func eventually(within limit: Duration = .seconds(30), _ condition: @Sendable () async throws -> Bool) async throws {
     let start = ContinuousClock.now
     while try await !condition() {
-        guard ContinuousClock.now - start < .seconds(30) else { throw TestProblem(text: "the condition never held") }
+        guard ContinuousClock.now - start < limit else { throw TestProblem(text: "the condition never held") }
         try await Task.sleep(for: .milliseconds(20))
     }
 }

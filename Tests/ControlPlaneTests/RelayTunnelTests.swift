@@ -11,7 +11,7 @@ import Testing
 
 @testable import ControlPlane
 
-@Suite(.timeLimit(.minutes(1))) struct RelayTunnelTests {
+@Suite(.timeLimit(.minutes(3))) struct RelayTunnelTests {
     private static func property(
         _ client: ControlPlaneClient,
         _ instance: TestInstance,
@@ -63,13 +63,16 @@ import Testing
                 proxy.setCutEvery(40_000)
                 proxy.cut()
                 for number in 0..<12 { try await instance.submit(far: "j\(number)", client) }
-                try await eventually { (0..<12).allSatisfy { gateway.object("amljobs/j\($0)") != nil } }
+                // Every cut makes the next pause longer, by chance up to ten seconds.
+                try await eventually(within: .seconds(80)) {
+                    (0..<12).allSatisfy { gateway.object("amljobs/j\($0)") != nil }
+                }
                 #expect(proxy.cuts >= 1)
                 // A watch begins with everything there is, so a connection must hold that long.
                 proxy.setCutEvery(200_000)
                 proxy.cut()
                 for number in 0..<12 { gateway.setStatus("amljobs/j\(number)", ["phase": "Completed"]) }
-                try await eventually {
+                try await eventually(within: .seconds(80)) {
                     for number in 0..<12
                     where try await Self.property(client, instance, "j\(number)", "status") != "Completed" {
                         return false
