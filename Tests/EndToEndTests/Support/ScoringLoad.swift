@@ -19,7 +19,7 @@ struct ScoringLoad: Sendable {
         configuration.timeout = .init(connect: .seconds(2), read: .seconds(10))
         let client = HTTPClient(configuration: configuration)
         var tally = Tally()
-        while await isWanted() {
+        while await isWanted(), !Task.isCancelled {
             do {
                 let code = try await score(client)
                 if code == 200 { tally.answered += 1 } else { tally.failures.append("status \(code)") }
